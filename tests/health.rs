@@ -319,7 +319,7 @@ async fn without_a_component_that_fails_nothing_is_wrong() {
     let bench = Bench::well();
     bench.store.report(Finding::new(State::Warn, "slow"));
     assert_eq!(
-        bench.health_state.picture().overall(),
+        bench.health_state.snapshot().overall(),
         (State::Warn, "store: slow".to_owned())
     );
 }
@@ -397,7 +397,7 @@ async fn the_actuator_lists_what_it_has() {
     assert_eq!(names(actuator(false, &[]).expect("a list")), base);
     let all = actuator(true, &added).expect("a list");
     assert_eq!(names(all), format!("{base} logger motd"));
-    let answer = of_endpoint(&added[0], &Bench::well().health_state.picture());
+    let answer = of_endpoint(&added[0], &Bench::well().health_state.snapshot());
     assert_eq!(answer.expect("an answer").body, b"\"test-lab\"");
 }
 
@@ -437,7 +437,7 @@ async fn the_page_leads_maintainers_to_the_forms() {
     });
     bench.store.report(Finding::error("disk full"));
     let page = |reader, asked: &str| {
-        let answer = health_page(&bench.health_state.picture(), &Query::parse(asked), reader)
+        let answer = health_page(&bench.health_state.snapshot(), &Query::parse(asked), reader)
             .expect("a page");
         String::from_utf8(answer.body).expect("text")
     };

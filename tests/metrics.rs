@@ -108,7 +108,7 @@ async fn a_real_prometheus_reads_them() {
     let address = listener.local_addr().expect("has an address");
     let mut served = JoinSet::new();
     let state = ApiState {
-        figures: Some(bench.figures()),
+        metrics: Some(bench.endpoint()),
         ..ApiState::new(bench.snapshots.subscribe())
     };
     let routes = router(state, &open_gate(), labwatch::http::Routes::default());
@@ -291,9 +291,9 @@ impl Bench {
         self.metrics.text().expect("a text")
     }
 
-    fn figures(&self) -> Figures {
+    fn endpoint(&self) -> MetricsEndpoint {
         let (metrics, http) = (self.metrics.clone(), Arc::clone(&self.http));
-        Figures {
+        MetricsEndpoint {
             content_type: CONTENT_TYPE,
             text: Arc::new(move || metrics.text().ok()),
             count: Arc::new(move |route, status, took| http.note(route, status, took)),

@@ -1,5 +1,4 @@
-//! What people have acknowledged, as the views need it. It changes what is counted, never what is
-//! so.
+//! Acknowledgements as the views need them. They change what is counted, never what is reported.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,11 +10,9 @@ use engine::{Acknowledgement, Snapshot, Subject, SuppressionEntry, SuppressionKi
 /// An acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ack {
-    /// Who gave it.
     pub by: String,
-    /// What they said.
+    /// The text given with it.
     pub text: String,
-    /// When.
     pub at: Timestamp,
     /// Until when it holds; `None` without end.
     pub until: Option<Timestamp>,
@@ -39,7 +36,8 @@ impl Ack {
     }
 }
 
-/// All acknowledgements. A new set is given at each change; nothing here ends one but its own time.
+/// All acknowledgements, replaced as a set at each change. Within a set, only its own expiry ends
+/// one.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Acks {
     /// Of the whole installation.

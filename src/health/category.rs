@@ -1,5 +1,4 @@
-//! Categories: named sets of experiments and components with a rule each for what makes the set
-//! fail.
+//! Categories: named sets of experiments and components, each with a rule for when the set fails.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -31,12 +30,12 @@ pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
         .any(|pattern| matches(pattern, name))
 }
 
-/// How a set of experiments and components is, by the rule of a category.
+/// The result of a category's rule for a set of experiments and components.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// Whether it can be used.
     pub ok: bool,
-    /// The worst of what makes it fail: 1, 2 or 3.
+    /// The worst severity of what makes it fail: 1, 2 or 3.
     pub severity: u8,
     /// What makes it fail: the worst first, then by name.
     pub failing: Vec<String>,
@@ -65,7 +64,7 @@ impl Verdict {
         Self::by(failing)
     }
 
-    /// Of what fails; nothing is ok.
+    /// The verdict for these failing members; an empty list is ok.
     pub(super) fn by(mut failing: Vec<&CategoryMember<'_>>) -> Self {
         failing.sort_by(|a, b| {
             let rank = |it: &CategoryMember<'_>| (it.severity, Reverse(it.state));
@@ -105,7 +104,6 @@ impl Verdict {
     }
 }
 
-/// Those that fail and are not acknowledged.
 fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a CategoryMember<'b>> {
     counting
         .iter()
@@ -114,8 +112,8 @@ fn failing_members<'a, 'b>(counting: &[&'a CategoryMember<'b>]) -> Vec<&'a Categ
         .collect()
 }
 
-/// One for each group of which too few work. What fails and is acknowledged speaks for a group only
-/// when all that fail are.
+/// One member for each group of which too few work. A failing member that is acknowledged
+/// represents its group only when all failing members are.
 fn failing_groups<'a, 'b>(
     category: &CategoryRule,
     counting: &[&'a CategoryMember<'b>],
@@ -131,7 +129,7 @@ fn failing_groups<'a, 'b>(
         .collect()
 }
 
-/// The member that speaks for a group that fails: the most severe that is not acknowledged, then by
+/// The member that represents a failing group: the most severe that is not acknowledged, then by
 /// name.
 fn representative<'a, 'b>(
     category: &CategoryRule,
@@ -142,7 +140,7 @@ fn representative<'a, 'b>(
         .min_healthy
         .or(group.first().map(|member| member.enough))
         .unwrap_or(1);
-    // A group that has been made small on purpose cannot be asked for more than it has.
+    // A group that was made small on purpose cannot be asked for more than it has.
     if healthy >= enough.clamp(1, group.len().max(1)) {
         return None;
     }

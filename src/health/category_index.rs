@@ -1,5 +1,5 @@
-//! All that can be in a category, counted once for an answer: experiments with their groups,
-//! components, and outside services.
+//! Index of everything that can be in a category, built once per answer: experiments with their
+//! groups, components, and outside services.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::OnceLock;
@@ -21,13 +21,12 @@ pub struct CategoryIndex<'a> {
     /// Sorted by name; a component stands before an experiment of the same name.
     pub members: Vec<CategoryMember<'a>>,
     groups: BTreeMap<(bool, &'a str), Group>,
-    /// The members, as places in `members`, of each category that is not configured; found when
-    /// they are first asked for. Without it the evaluation of all categories looks at every
-    /// member for each.
+    /// The members, as indices into `members`, of each category that is not configured; built on
+    /// first use. Without it the evaluation of all categories would scan all members for each.
     unconfigured: OnceLock<BTreeMap<&'a str, Vec<usize>>>,
 }
 
-/// How many members a group has, those that are away on purpose left out.
+/// How many members a group has, without those that are away on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Group {
     /// All that count.
@@ -85,8 +84,8 @@ impl<'a> CategoryIndex<'a> {
         Some(places.filter_map(|at| self.members.get(*at)).collect())
     }
 
-    /// By the stem of an experiment that no configured category takes in, and by what a component
-    /// says of itself.
+    /// By the stem of each experiment that no configured category takes in, and by the categories
+    /// that a component names itself.
     fn unconfigured(&self) -> &BTreeMap<&'a str, Vec<usize>> {
         self.unconfigured.get_or_init(|| {
             let mut places: BTreeMap<&'a str, Vec<usize>> = BTreeMap::new();
@@ -207,7 +206,8 @@ impl<'a> CategoryIndex<'a> {
         }
     }
 
-    /// Whether a configured category takes the experiment in, so that it needs none of its own.
+    /// Whether a configured category takes the experiment in, so that it needs no category of its
+    /// own.
     fn is_configured(&self, member: &CategoryMember<'_>) -> bool {
         self.settings
             .categories
@@ -215,8 +215,8 @@ impl<'a> CategoryIndex<'a> {
             .any(|category| takes_in(&category.rule, member))
     }
 
-    /// Finds what is critical: what is listed, and the last of a group. An empty list makes nothing
-    /// critical.
+    /// Marks what is critical: what is listed, and the last usable member of a group. An empty list
+    /// makes nothing critical.
     fn weigh(&mut self) {
         let settings = self.settings;
         if settings.severity_1.is_empty() {
@@ -244,8 +244,8 @@ impl<'a> CategoryIndex<'a> {
     }
 }
 
-/// Whether experiments are meant to be in a category: as in that of everything, by pools, or by a
-/// pattern that no component fits.
+/// Whether a category is meant for experiments: the one of everything, one by pools, or one by a
+/// pattern that no component matches.
 fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> bool {
     let fits_none = |pattern: &String| {
         !members
@@ -257,7 +257,7 @@ fn wants_experiments(category: &CategoryRule, members: &[&CategoryMember<'_>]) -
         || category.patterns.iter().any(fits_none)
 }
 
-/// What every view says of a category.
+/// The state of a category that all views report.
 #[derive(Debug, Clone)]
 pub struct Evaluated {
     /// Its rules: as configured, or the built-in ones.
@@ -266,12 +266,12 @@ pub struct Evaluated {
     pub ok: bool,
     /// Whether it is open.
     pub enabled: bool,
-    /// What fails in it, and of labwatch.
+    /// What fails in it, and in labwatch.
     pub verdict: Verdict,
 }
 
-/// Whether it fails every category of the laboratory: a fatal part of labwatch that is not ok and
-/// that is not acknowledged.
+/// Whether it fails every category of the laboratory: a fatal part of labwatch that is neither ok
+/// nor acknowledged.
 fn fails_all(member: &CategoryMember<'_>) -> bool {
     member.is_component()
         && !member.is_service()

@@ -1,4 +1,4 @@
-//! What can be in a category, as it counts there: an experiment, a part of labwatch, or an outside
+//! A member of a category, as it counts there: an experiment, a part of labwatch, or an outside
 //! service.
 
 use jiff::Timestamp;
@@ -6,29 +6,25 @@ use jiff::Timestamp;
 use super::acknowledgements::Ack;
 use super::experiment;
 use super::settings::Settings;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use super::state::{Component, State};
 use engine::model::Bookable;
 use engine::{ExperimentView, matches, stem};
 
-/// An experiment or a component, as a category counts it.
 #[derive(Debug, Clone)]
 pub struct CategoryMember<'a> {
-    /// Its name.
     pub name: &'a str,
-    /// What it is.
     pub what: What<'a>,
-    /// How it is.
     pub state: State,
-    /// The group in which it can be stood in for: a pool of experiments, or the instances of a
-    /// service. A part of labwatch is one of its own.
+    /// The group whose members can replace it: a pool of experiments, or the instances of a
+    /// service. A part of labwatch is a group of its own.
     pub group: &'a str,
-    /// How many of its group are enough, where its category does not say.
+    /// How many of its group are enough, unless its category sets that.
     pub enough: usize,
-    /// Whether it counts for or against anything: what is away on purpose and what is not fatal do
-    /// not.
+    /// Whether it counts for or against the category: what is away on purpose and what is not fatal
+    /// do not.
     pub counts: bool,
-    /// 1 critical, 2 warning, 3 remark: what its failure is or would be.
+    /// The severity that its failure has or would have: 1 critical, 2 warning, 3 remark.
     pub severity: u8,
     /// Its acknowledgement, while it holds.
     pub ack: Option<&'a Ack>,
@@ -54,7 +50,7 @@ impl CategoryMember<'_> {
         matches!(self.what, What::Component(component) if component.is_service())
     }
 
-    /// Its group, apart from groups of the same name that other kinds form.
+    /// Its group, distinguished from groups of the same name that other kinds form.
     pub(super) fn group_key(&self) -> (bool, &str) {
         (self.is_component(), self.group)
     }
@@ -62,10 +58,10 @@ impl CategoryMember<'_> {
 
 pub(super) fn of_component<'a>(
     component: &'a Component,
-    picture: &'a Picture,
+    health: &'a HealthSnapshot,
 ) -> CategoryMember<'a> {
     let is_service = component.is_service();
-    let is_fatal = is_service || picture.settings.is_fatal(&component.name);
+    let is_fatal = is_service || health.settings.is_fatal(&component.name);
     CategoryMember {
         name: &component.name,
         what: What::Component(component),
@@ -78,32 +74,32 @@ pub(super) fn of_component<'a>(
         enough: 1,
         counts: is_fatal,
         severity: if is_fatal { 2 } else { 3 },
-        ack: picture.acks.component(&component.name, picture.at),
+        ack: health.acks.component(&component.name, health.at),
     }
 }
 
 pub(super) fn of_experiment<'a>(
     view: &'a ExperimentView,
-    picture: &'a Picture,
+    health: &'a HealthSnapshot,
 ) -> CategoryMember<'a> {
     let name = view.stub.as_str();
-    let state = experiment::state(view, &picture.snapshot, picture.at);
-    let (group, enough) = group_of(name, &picture.settings);
+    let state = experiment::state(view, &health.snapshot, health.at);
+    let (group, enough) = group_of(name, &health.settings);
     CategoryMember {
         name,
         what: What::Experiment(view),
         state,
         group,
         enough,
-        counts: !is_away(view, picture),
+        counts: !is_away(view, health),
         severity: if state == State::Warn { 3 } else { 2 },
-        ack: picture.acks.experiment(name, picture.at),
+        ack: health.acks.experiment(name, health.at),
     }
 }
 
-/// Whether a person has taken it away: held in book, or expected to be off.
-pub(super) fn is_away(view: &ExperimentView, picture: &Picture) -> bool {
-    view.bookable() == Some(Bookable::Held) || picture.acks.away.contains(view.stub.as_str())
+/// Whether a person has taken it out of service: held in book, or in a maintenance window.
+pub(super) fn is_away(view: &ExperimentView, health: &HealthSnapshot) -> bool {
+    view.bookable() == Some(Bookable::Held) || health.acks.away.contains(view.stub.as_str())
 }
 
 /// The configured group of an experiment, or the stem of its name; and how many of the group are
@@ -117,9 +113,12 @@ fn group_of<'a>(name: &'a str, settings: &'a Settings) -> (&'a str, usize) {
 }
 
 /// When there was last evidence of a member.
-pub(super) fn last_update(member: &CategoryMember<'_>, picture: &Picture) -> Option<Timestamp> {
+pub(super) fn last_update(
+    member: &CategoryMember<'_>,
+    health: &HealthSnapshot,
+) -> Option<Timestamp> {
     match member.what {
-        What::Experiment(view) => experiment::last_update(view, &picture.snapshot),
+        What::Experiment(view) => experiment::last_update(view, &health.snapshot),
         What::Component(component) => component.last_update,
     }
 }

@@ -1,11 +1,11 @@
-//! How every category stands, in one list: what `/__gtg` says of each.
+//! The status of every category in one list: what `/__gtg` says of each.
 
 use super::Switch;
 use super::category_index::{CategoryIndex, Evaluated};
 use super::snapshot::Picture;
 use engine::{CategoryRule, Snapshot};
 
-/// How a category stands.
+/// The status of a category.
 #[derive(Debug, Clone)]
 pub struct CategoryStatus {
     /// Its rules: as configured, or the built-in ones.
@@ -15,13 +15,13 @@ pub struct CategoryStatus {
     pub ok: bool,
     /// Whether it is open.
     pub enabled: bool,
-    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    /// The worst severity of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
     pub severity: u8,
     /// How many experiments and components are in it.
     pub members: usize,
     /// What fails, the worst first; then what fails of labwatch itself.
     pub failing: Vec<String>,
-    /// The last use of its switch.
+    /// The last time it was opened or closed.
     pub switch: Option<Switch>,
     /// Experiments that cannot be booked until it is opened.
     pub quarantined: Vec<String>,
@@ -33,21 +33,21 @@ pub fn standings(picture: &Picture) -> Vec<CategoryStatus> {
     category_index
         .categories()
         .iter()
-        .filter_map(|name| category_status(name, &category_index, picture))
+        .filter_map(|name| category_status(name, &category_index, health))
         .collect()
 }
 
 fn category_status(
     name: &str,
     category_index: &CategoryIndex<'_>,
-    picture: &Picture,
+    health: &HealthSnapshot,
 ) -> Option<CategoryStatus> {
     let Evaluated {
         rules,
         ok,
         enabled,
         verdict,
-    } = category_index.evaluate(name, &picture.switched)?;
+    } = category_index.evaluate(name, &health.switched)?;
     Some(CategoryStatus {
         ok,
         enabled,
@@ -56,13 +56,13 @@ fn category_status(
             .in_category(name)
             .map_or(0, |members| members.len()),
         failing: verdict.failing,
-        switch: picture.switched.get(name).cloned(),
-        quarantined: quarantined(name, &picture.snapshot),
+        switch: health.switched.get(name).cloned(),
+        quarantined: quarantined(name, &health.snapshot),
         rules,
     })
 }
 
-/// As the engine has it, which is what book is told.
+/// From the engine, as it is written to book.
 fn quarantined(name: &str, snapshot: &Snapshot) -> Vec<String> {
     let by_it = snapshot
         .quarantined

@@ -1,4 +1,4 @@
-//! The components of a program around labwatch, before its health is served.
+//! The components of a program that embeds labwatch, before its health is served.
 
 use std::time::Duration;
 

@@ -1,5 +1,5 @@
-//! An experiment in the words of the health views: its state, what is wrong, when there was last
-//! evidence.
+//! The state of an experiment, its problem and the time of its last evidence, as the health views
+//! report them.
 
 use jiff::Timestamp;
 
@@ -34,7 +34,7 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
                 .source(SourceName::Relay)
                 .last_report
                 .map(|last| now.duration_since(last).unsigned_abs());
-            silent.map_or_else(|| "relay tells nothing".to_owned(), no_report_for)
+            silent.map_or_else(|| "no report from relay".to_owned(), no_report_for)
         }
         State::Ok | State::Warn | State::Error => view
             .issues

@@ -1,5 +1,4 @@
-//! The shared handle of the service's own health: other parts say here what they know, and readers
-//! get a picture.
+//! Shared handle of the service's own health: components report here, readers take snapshots.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,19 +13,19 @@ use super::locked;
 use super::passive_checks::{self, NotTaken, SELF_TEST_FRESH, SelfTest, SelfTests, Taken};
 use super::registry::{Clock, RegisterError, Registry, Reporter, no_report_for};
 use super::settings::{Identity, Settings};
-use super::snapshot::{Picture, SELF, STARTUP};
+use super::snapshot::{HealthSnapshot, SELF, STARTUP};
 use super::sources;
 use super::state::{Component, Finding, State};
 use engine::Snapshot;
 use engine::model::{Moment, SourceHealth};
 
-/// The loop turns every 5 s at least; when it has not for this long, it hangs.
+/// The loop turns at least every 5 s; after this long without a turn it counts as hung.
 pub const LOOP_WITHIN: Duration = Duration::from_secs(15);
 
 /// Stands for a loop that has not turned yet.
 const NEVER: u64 = u64::MAX;
 
-/// The health of the service. A clone is the same one.
+/// The health of the service. Clones share it.
 #[derive(Clone)]
 pub struct HealthState(Arc<Inner>);
 
@@ -38,7 +37,7 @@ struct Inner {
     registry: Registry,
     startup: Reporter,
     snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// Whether there is a loop whose turns are watched.
+    /// Whether a loop is watched.
     has_loop: bool,
     /// The monotonic time of the loop's last turn in milliseconds, or [`NEVER`].
     turned: AtomicU64,
@@ -49,7 +48,6 @@ struct Inner {
     self_tests: Mutex<Arc<SelfTests>>,
 }
 
-/// How far the service is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Life {
     Starting,
@@ -72,9 +70,8 @@ impl HealthState {
         Self::made(settings, identity, clock, registry, snapshots, true)
     }
 
-    /// The health of a program that watches no laboratory: its own components alone, which are
-    /// ready once each has said that it is well. There is nothing to wait for besides, and no
-    /// loop.
+    /// The health of a program that watches no laboratory: its own components alone. It is ready
+    /// once each has reported that it is well; there is no loop to wait for.
     ///
     /// # Errors
     /// [`RegisterError`] when `registry` knows `runtime_startup` already.
@@ -133,12 +130,12 @@ impl HealthState {
         &self.0.label
     }
 
-    /// Goes by these settings from now on. What the installation is called stays.
+    /// Replaces the settings. The name of the installation stays.
     pub fn adopt(&self, settings: Settings) {
         *locked(&self.0.settings) = Arc::new(settings);
     }
 
-    /// The loop has turned. Cheap: one store of a number.
+    /// Notes that the loop has turned. Cheap: one atomic store.
     pub fn turned(&self) {
         let now = (self.0.clock)().mono().as_millis();
         self.0
@@ -146,14 +143,14 @@ impl HealthState {
             .store(u64::try_from(now).unwrap_or(NEVER - 1), Ordering::Relaxed);
     }
 
-    /// The service is about to end: readiness says so, so that no further reader is sent here.
+    /// The service is about to end: readiness fails, so that no further request is routed here.
     pub fn stopping(&self) {
         let mut life = locked(&self.0.life);
         *life = Life::Stopping;
         self.0.startup.report(Finding::error("shutdown"));
     }
 
-    /// Takes what an experiment found when it tested itself.
+    /// Takes the result of an experiment's self-test.
     ///
     /// # Errors
     /// [`NotTaken::Experiment`]: there is none of this name.
@@ -183,11 +180,11 @@ impl HealthState {
     /// The state of everything now.
     pub fn picture(&self) -> Picture {
         let snapshot = Arc::clone(&self.0.snapshots.borrow());
-        self.picture_of(snapshot)
+        self.snapshot_of(snapshot)
     }
 
     /// The state of everything, with this snapshot as the newest.
-    pub(super) fn picture_of(&self, snapshot: Arc<Snapshot>) -> Picture {
+    pub(super) fn snapshot_of(&self, snapshot: Arc<Snapshot>) -> HealthSnapshot {
         self.note_start(&snapshot);
         let now = (self.0.clock)();
         let mut components = self.0.registry.components();
@@ -197,7 +194,7 @@ impl HealthState {
         }
         sources::join(&mut components, &snapshot, settings.laboratory, now.wall());
         components.sort_by(|a, b| a.name.cmp(&b.name));
-        Picture {
+        HealthSnapshot {
             at: now.wall(),
             settings,
             identity: Arc::clone(&self.0.identity),
@@ -210,7 +207,8 @@ impl HealthState {
         }
     }
 
-    /// Whether the loop turns. It is found out at each question, so a hanging loop cannot hide it.
+    /// Whether the loop turns. It is computed for each reader, so that a hanging loop cannot hide
+    /// it.
     fn own(&self, now: Moment) -> Component {
         let turned = self.0.turned.load(Ordering::Relaxed);
         let age = now.mono().saturating_sub(Duration::from_millis(turned));
@@ -227,7 +225,7 @@ impl HealthState {
         Component::known(SELF, finding, changed.wall(), last_update)
     }
 
-    /// The acknowledgements of a snapshot, collected once for each.
+    /// The acknowledgements of a snapshot, collected once for each version.
     fn acks(&self, snapshot: &Snapshot) -> Arc<Acks> {
         let (version, acks) = &mut *locked(&self.0.acks);
         if *version != snapshot.version {
@@ -236,8 +234,8 @@ impl HealthState {
         Arc::clone(acks)
     }
 
-    /// The service has started once every source has told something or failed to and every
-    /// experiment is judged, at the latest after the start-up time. It does not go back.
+    /// The service has started once every source has reported or failed and every experiment is
+    /// evaluated, at the latest after the start-up time. It never goes back.
     fn note_start(&self, snapshot: &Snapshot) {
         let mut life = locked(&self.0.life);
         if *life != Life::Starting {
@@ -245,13 +243,13 @@ impl HealthState {
         }
         let settings = Arc::clone(&locked(&self.0.settings));
         let waited = (self.0.clock)().since(self.0.begun) >= settings.startup;
-        let notified = !settings.laboratory
+        let reported = !settings.laboratory
             || snapshot
                 .sources
                 .iter()
                 .all(|source| source.health != SourceHealth::Starting);
-        let judged = notified && snapshot.counts.unknown == 0;
-        if waited || judged {
+        let evaluated = reported && snapshot.counts.unknown == 0;
+        if waited || evaluated {
             *life = Life::Running;
             self.0.startup.report(Finding::ok());
         }

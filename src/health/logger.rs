@@ -1,12 +1,12 @@
-//! The log levels that can be set while the service runs: which components there are, and what a
-//! request to set one must look like.
+//! The log levels that can be set at run time: the components that have one, and the form of a
+//! request.
 
 use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-/// The components whose level can be set, each with the modules that speak for it. Relay and jump
-/// share the code of their feeds.
+/// The components whose level can be set, each with its modules. Relay and jump share the code of
+/// their feeds.
 pub const COMPONENTS: [(&str, &[&str]); 12] = [
     ("all", &["labwatch"]),
     ("api", &["labwatch::http"]),
@@ -40,9 +40,7 @@ const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SetLevel {
-    /// Of which component.
     pub component: String,
-    /// The level.
     pub level: String,
 }
 
@@ -63,7 +61,7 @@ pub enum LevelRefused {
     Log(String),
 }
 
-/// The log, as far as its levels go.
+/// Access to the levels of the log.
 pub trait Levels: Send + Sync {
     /// The level of each target; the empty one stands for everything else.
     fn levels(&self) -> BTreeMap<String, String>;

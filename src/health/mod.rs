@@ -1,8 +1,8 @@
-//! The service's own health: a registry of components, and answers about one picture in the
+//! The service's own health: a registry of components, and answers about one snapshot in the
 //! dialects that other systems speak.
 //!
-//! It decides nothing about experiments and categories: that is the engine's work, and what it says
-//! is read from its snapshot. It fetches nothing: what a probe does is given to it. No lock is held
+//! It decides nothing about experiments and categories: that is the engine's work, and its results
+//! are read from its snapshot. It fetches nothing: each probe is given its check. No lock is held
 //! while anything is checked, so that an answer never waits for the laboratory or the disk.
 //!
 //! As a library, for a program that watches no laboratory:
@@ -16,7 +16,7 @@
 //!
 //! # #[tokio::main(flavor = "current_thread")]
 //! # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-//! // components: one is pushed, one is probed
+//! // components: one reports itself, one is probed
 //! let mut components = Components::default();
 //! let queue = components.push("queue", None, &[])?;
 //! let pace = Pace {
@@ -46,9 +46,9 @@
 //! queue.report(Finding::error("it is full"));
 //! assert_eq!(health.overall(), (State::Error, "queue: it is full".to_owned()));
 //! assert_eq!(health.status_of("disk").map(|disk| disk.state()), Some(State::Ok));
-//! let picture = health.picture();
-//! assert_eq!(dialects::readiness(&picture, &Query::default())?.status, 503);
-//! assert_eq!(dialects::status_of(&picture, "disk")?.status, 200);
+//! let snapshot = health.snapshot();
+//! assert_eq!(dialects::readiness(&snapshot, &Query::default())?.status, 503);
+//! assert_eq!(dialects::status_of(&snapshot, "disk")?.status, 200);
 //! stop.cancel();
 //! running.await?;
 //! # Ok(())
@@ -111,7 +111,7 @@ pub use registry::{
 };
 pub use services::{MAX_SINGLE_CHECKS, attempt, categories_of, pace};
 pub use settings::{Identity, NON_FATAL, Settings};
-pub use snapshot::{LIVENESS, Picture, SELF, STARTUP, STORE, worst};
+pub use snapshot::{HealthSnapshot, LIVENESS, SELF, STARTUP, STORE, worst};
 pub use state::{About, Component, Finding, PastResult, Results, SingleCheck, State};
 
 /// What a lock guards. A thread that panicked with it has left it whole.

@@ -1,5 +1,5 @@
-//! What opening or closing a category would come to. The engine does it; which categories there are
-//! is known here.
+//! The effect of opening or closing a category. The engine carries the command out; which
+//! categories exist is known here.
 
 use super::category_index::CategoryIndex;
 use super::category_member::What;
@@ -13,40 +13,40 @@ use engine::{Impact, Refusal, Role, check_text};
 /// The most failing members that an effect names.
 const NAMED: usize = 5;
 
-/// What a person wants of a category.
+/// A command to open or close a category.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CategoryOrder {
-    /// The category.
     pub category: String,
     /// To open or to close it.
     pub open: bool,
-    /// Who wants it.
+    /// Who gives it.
     pub by: String,
     /// Why: one line.
     pub reason: String,
 }
 
 impl HealthState {
-    /// What an order would do now, without doing it.
+    /// What a command would do now, without doing it.
     ///
     /// # Errors
-    /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this labwatch only watches.
+    /// [`Refusal`]: there is no such category, it is so already, the reason cannot be kept, or this
+    /// labwatch only watches.
     pub fn preview(&self, order: &CategoryOrder) -> Result<Impact, Refusal> {
-        effect(order, &self.picture())
+        effect(order, &self.snapshot())
     }
 }
 
-fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Impact, Refusal> {
+fn effect(order: &CategoryOrder, health: &HealthSnapshot) -> Result<Impact, Refusal> {
     check_text("reason", &order.reason)?;
-    if picture.snapshot.role == Role::Follower {
+    if health.snapshot.role == Role::Follower {
         return Err(Refusal::Follower);
     }
     let name = order.category.as_str();
-    let category_index = CategoryIndex::of(picture);
+    let category_index = CategoryIndex::of(health);
     let Some(members) = category_index.in_category(name) else {
         return Err(Refusal::NoCategory(name.to_owned()));
     };
-    if is_enabled(name, &picture.switched) == order.open {
+    if is_enabled(name, &health.switched) == order.open {
         return Err(Refusal::CategoryAlready {
             category: name.to_owned(),
             open: order.open,
@@ -57,7 +57,7 @@ fn effect(order: &CategoryOrder, picture: &Picture) -> Result<Impact, Refusal> {
         What::Component(_) => None,
     });
     let text = if order.open {
-        opening(name, &category_index, picture)
+        opening(name, &category_index, health)
     } else {
         closing(name)
     };
@@ -106,7 +106,7 @@ fn opening(name: &str, category_index: &CategoryIndex<'_>, picture: &Picture) ->
     format!("{name} is open again{given_back}{fails}{again}")
 }
 
-/// A few of these, and how many more there are.
+/// The first few of these, and how many more there are.
 fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.collect();
     let more = names.len().saturating_sub(NAMED);

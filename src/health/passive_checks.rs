@@ -1,4 +1,4 @@
-//! What others report by themselves: components that are not probed, and the self-tests of
+//! Passive checks: components that report themselves instead of being probed, and the self-tests of
 //! experiments. The last report counts.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,18 +12,18 @@ use super::locked;
 use super::registry::{RegisterError, Registry, Reporter, no_report_for};
 use super::state::{Finding, State};
 
-/// How long the result of a self-test tells something: they are run once a day or more often.
+/// How long the result of a self-test counts: they are run at least once a day.
 pub const SELF_TEST_FRESH: Duration = Duration::from_secs(24 * 3_600);
 
 /// What a report can be about.
 pub const REPORT_KINDS: [&str; 2] = ["component", "experiment"];
 
-/// The components that report by themselves. They are not probed: a component has one reporter, so
-/// never both.
+/// The components that report themselves. A component has one reporter, so it is never probed as
+/// well.
 #[derive(Default)]
 pub struct PassiveChecks {
     components: Mutex<BTreeMap<String, Reported>>,
-    /// Those that labwatch probes or knows itself.
+    /// Components that labwatch probes or evaluates itself.
     others: Mutex<BTreeSet<String>>,
 }
 
@@ -38,12 +38,12 @@ pub enum NotTaken {
     /// There is no such kind.
     #[error("reports about {0:?} are not known, but about {known} are", known = REPORT_KINDS.join(" and "))]
     Kind(String),
-    /// No component of this name reports by itself.
+    /// No component of this name reports itself.
     #[error(
         "no component {0} reports by itself: write a [[service]] of this name without a url into the configuration"
     )]
     Component(String),
-    /// Labwatch finds out itself how this component is.
+    /// Labwatch evaluates this component itself.
     #[error(
         "labwatch finds out itself how {0} is: to have it report instead, leave out the url of its [[service]]"
     )]
@@ -53,12 +53,12 @@ pub enum NotTaken {
     Experiment(String),
 }
 
-/// What became of a report.
+/// The outcome of a report that was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Taken {
-    /// Whether it says something else than the last.
+    /// Whether it differs from the last report.
     pub changed: bool,
-    /// For how long it tells something.
+    /// How long it counts.
     pub fresh: Duration,
 }
 
@@ -71,7 +71,7 @@ impl PassiveChecks {
         }
     }
 
-    /// Takes in a component that is *stale* when no report came for `fresh`.
+    /// Adds a component that is *stale* when no report came for `fresh`.
     ///
     /// # Errors
     /// As [`Registry::register`].
@@ -87,19 +87,19 @@ impl PassiveChecks {
         Ok(())
     }
 
-    /// Has the reports about a component count for another time from the next one on.
+    /// Changes how long reports about a component count, from the next report on.
     pub fn repace(&self, registry: &Registry, name: &str, fresh: Duration) {
         if let Some(reporter) = registry.take_over(name, Some(fresh)) {
             locked(&self.components).insert(name.to_owned(), Reported { reporter, fresh });
         }
     }
 
-    /// Takes note of a component that labwatch probes or knows itself.
+    /// Marks a component as one that labwatch probes or evaluates itself.
     pub fn is_asked(&self, name: &str) {
         locked(&self.others).insert(name.to_owned());
     }
 
-    /// Lets go of a component, however it is found out how it is.
+    /// Removes a component, passive or probed.
     pub fn remove(&self, registry: &Registry, name: &str) {
         locked(&self.others).remove(name);
         if locked(&self.components).remove(name).is_some() {
@@ -112,7 +112,7 @@ impl PassiveChecks {
         locked(&self.components).keys().cloned().collect()
     }
 
-    /// Forgets the last report about a component: it is *init* again.
+    /// Discards the last report about a component: it is *init* again.
     pub fn withdraw(&self, name: &str) {
         if let Some(Reported { reporter, .. }) = locked(&self.components).get(name) {
             reporter.withdraw();
@@ -122,7 +122,7 @@ impl PassiveChecks {
     /// Takes a report about a component.
     ///
     /// # Errors
-    /// [`NotTaken`]: it is not known, or asked.
+    /// [`NotTaken`]: the component is unknown, or labwatch evaluates it itself.
     pub fn report(&self, name: &str, finding: Finding) -> Result<Taken, NotTaken> {
         match locked(&self.components).get(name) {
             Some(Reported { reporter, fresh }) => Ok(Taken {
@@ -161,8 +161,8 @@ impl SelfTest {
     }
 }
 
-/// Takes in the result of a self-test, and says whether it is other than the last. Results of
-/// experiments that `is_known` does not know any more go.
+/// Stores the result of a self-test and returns whether it differs from the last. Drops the results
+/// of experiments that `is_known` no longer accepts.
 pub(super) fn take(
     tests: &mut Arc<SelfTests>,
     name: &str,

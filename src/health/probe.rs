@@ -1,5 +1,6 @@
-//! Pulled components: each probe is a task of its own, with a period, a time limit and a bound on
-//! attempts; one that hangs or panics harms no other. Knows nothing of what is checked.
+//! Active checks: each probe is a task of its own, with a period, a time limit and a bound on
+//! attempts, so one that hangs or panics does not affect the others. What is checked is not known
+//! here.
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
@@ -17,25 +18,25 @@ use super::locked;
 use super::registry::{RegisterError, Registry, Reporter};
 use super::state::{Finding, State};
 
-/// By how much a period varies, so that probes that began together do not stay together: a tenth.
+/// How much a period varies, so that probes that began together drift apart: a tenth.
 const JITTER_PARTS: u32 = 10;
 
-/// How many requests for a check at once may wait for a probe.
+/// The most requests for an immediate check that may wait for a probe.
 const ASKED_QUEUE: usize = 4;
 
-/// What one attempt came to.
+/// The outcome of one attempt.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Attempt {
-    /// It was found out how the component is.
+    /// The state of the component was determined.
     Found(Finding),
-    /// It could not be asked, which may be different in a moment. Holds what went wrong.
+    /// The component could not be reached, which may change soon. Holds the error.
     Failed(String),
-    /// It could not be asked through a fault on this side: how it is, is not known. Holds what went
-    /// wrong.
+    /// The component could not be reached because of a fault on this side, so its state is unknown.
+    /// Holds the error.
     Hindered(String),
 }
 
-/// Checks something once. It need not bound its time.
+/// Checks something once. It need not bound its own time.
 pub type Check = Box<dyn Fn() -> BoxFuture<'static, Attempt> + Send + Sync>;
 
 /// When and how often to check.
@@ -45,9 +46,9 @@ pub struct Pace {
     pub period: Duration,
     /// The longest that one attempt may take.
     pub timeout: Duration,
-    /// How often an attempt that failed is made again.
+    /// How many more attempts follow one that failed.
     pub retries: u32,
-    /// The wait before that.
+    /// The wait before each of them.
     pub cooldown: Duration,
 }
 
@@ -69,7 +70,7 @@ pub struct Probes {
     asker: Asker,
 }
 
-/// What waits for a check to be done.
+/// Signals that a check is done.
 type Asked = oneshot::Sender<()>;
 
 struct Probe {
@@ -79,12 +80,12 @@ struct Probe {
     asked: mpsc::Receiver<Asked>,
 }
 
-/// Has every probe check at once. A clone is the same one.
+/// Makes every probe check at once. Clones share the same probes.
 #[derive(Debug, Clone, Default)]
 pub struct Asker(Arc<Mutex<BTreeMap<Arc<str>, mpsc::Sender<Asked>>>>);
 
 impl Probes {
-    /// Takes in a component that is pulled.
+    /// Adds a component that is probed.
     ///
     /// # Errors
     /// As [`Registry::register`].
@@ -106,7 +107,7 @@ impl Probes {
         self.asker.clone()
     }
 
-    /// Checks until `stop`, each for the first time at once.
+    /// Checks until `stop`; each probe checks for the first time at once.
     pub async fn run(self, stop: CancellationToken) {
         let mut tasks = JoinSet::new();
         for probe in self.probes {
@@ -117,7 +118,7 @@ impl Probes {
     }
 }
 
-/// Probes that come and go while others run.
+/// Probes that are started and stopped while others run.
 pub struct LiveProbes {
     registry: Registry,
     asker: Asker,
@@ -136,7 +137,7 @@ impl LiveProbes {
         }
     }
 
-    /// Takes in a component and checks it from now on.
+    /// Adds a component and checks it from now on.
     ///
     /// # Errors
     /// As [`Registry::register`].
@@ -153,7 +154,8 @@ impl LiveProbes {
         Ok(())
     }
 
-    /// Checks a component that is known at another pace. Until the next check it is as it was.
+    /// Restarts the probe of a known component at another pace. Until its next check its state
+    /// stays.
     pub fn start_again(&mut self, name: &str, pace: Pace, check: Check) {
         let Some(reporter) = self.registry.take_over(name, Some(pace.stale_after())) else {
             return;
@@ -166,7 +168,7 @@ impl LiveProbes {
         }
     }
 
-    /// Ends a probe, and lets go of its component.
+    /// Ends a probe and removes its component.
     pub fn stop(&mut self, name: &str) {
         if let Some(task) = self.running.remove(name) {
             task.abort();
@@ -178,7 +180,7 @@ impl LiveProbes {
 }
 
 impl Asker {
-    /// Has every probe check now, and waits for all of them, but at most for `within`.
+    /// Makes every probe check now, and waits for all of them, but at most for `within`.
     pub async fn ask_all(&self, within: Duration) {
         let waiting: Vec<_> = self
             .probes()
@@ -231,7 +233,7 @@ impl Probe {
             let finding = self.find_out().await;
             self.reporter.report(finding);
             for asked in waiting.drain(..) {
-                let _ = asked.send(()); // what asked may have given up
+                let _ = asked.send(()); // the caller may have given up
             }
             tokio::select! {
                 () = sleep(jittered(self.pace.period, fastrand::f64())) => {}
@@ -243,7 +245,7 @@ impl Probe {
         }
     }
 
-    /// Tries until it is found out, or often enough.
+    /// Attempts until there is a result, or the retries are used up.
     async fn find_out(&self) -> Finding {
         let mut left = self.pace.retries;
         loop {
@@ -260,9 +262,9 @@ impl Probe {
         }
     }
 
-    /// One attempt. One that takes too long counts as failed, one that panics as an error.
+    /// One attempt. A timeout counts as a failure, a panic as an error.
     async fn attempt(&self) -> Attempt {
-        // The closure itself may panic before it gives a future, so it is called inside.
+        // The closure itself may panic before it returns a future, so it is called inside.
         let guarded = AssertUnwindSafe(async { (self.check)().await }).catch_unwind();
         match timeout(self.pace.timeout, guarded).await {
             Ok(Ok(attempt)) => attempt,
@@ -313,8 +315,7 @@ mod tests {
         })
     }
 
-    /// Section 6, 3: a pull probe hangs or panics: others continue, that one becomes error by
-    /// timeout.
+    /// A probe that hangs or panics becomes error by timeout, and the others continue.
     #[tokio::test(start_paused = true)]
     async fn trap_03_a_probe_that_hangs_or_panics_harms_no_other() {
         let registry = Registry::new(Hands::default().clock());

@@ -1,5 +1,4 @@
-//! Checks everything at request: one run at a time, with a bound on its time, and not more often
-//! than is good.
+//! Checks everything on request: one run at a time, bounded in time and in frequency.
 
 use std::time::Duration;
 
@@ -8,17 +7,17 @@ use tokio::time::{Instant, timeout};
 
 use super::handle::HealthState;
 use super::probe::Asker;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use engine::Snapshot;
 use engine::model::SourceName;
 
 /// The longest that a run takes.
 pub const FRESH_WITHIN: Duration = Duration::from_secs(4);
 
-/// After a run there is none for this long: who asks meanwhile gets its results.
+/// The shortest time between two runs: requests in between get the results of the last one.
 pub const NOT_AGAIN_WITHIN: Duration = Duration::from_secs(5);
 
-/// Has book read now, without waiting.
+/// Makes book be polled now, without waiting.
 pub type PollBook = Box<dyn Fn() + Send + Sync>;
 
 /// Runs all checks when asked.
@@ -41,9 +40,9 @@ impl Refresher {
         }
     }
 
-    /// A picture after everything was checked. Those who ask while a run is under way wait for it
-    /// and share it; soon after one they get what it found, as from the cache.
-    pub async fn picture(&self) -> Picture {
+    /// A snapshot taken after everything was checked. Callers during a run share it; soon after a
+    /// run they get its results, as from a cache.
+    pub async fn snapshot(&self) -> HealthSnapshot {
         let asked = Instant::now();
         let mut last = self.last.lock().await;
         if last.is_none_or(|last| last.elapsed() >= NOT_AGAIN_WITHIN) {
@@ -52,9 +51,9 @@ impl Refresher {
         }
         let is_fresh = last.is_some_and(|last| last >= asked);
         drop(last);
-        Picture {
+        HealthSnapshot {
             is_fresh,
-            ..self.health_state.picture()
+            ..self.health_state.snapshot()
         }
     }
 
@@ -62,16 +61,16 @@ impl Refresher {
         tokio::join!(self.probes.ask_all(FRESH_WITHIN), self.read_book());
     }
 
-    /// Waits until book has told something newer, for as long as a run may take.
+    /// Waits until a newer report of book has arrived, for as long as a run may take.
     async fn read_book(&self) {
         let mut snapshots = self.health_state.snapshots();
-        let notified = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
-        let before = notified(&snapshots.borrow());
+        let last_report = |snapshot: &Snapshot| snapshot.source(SourceName::Book).last_report;
+        let before = last_report(&snapshots.borrow());
         (self.poll_book)();
         // Both errors mean that the last answer is the newest that there is.
         let _ = timeout(
             FRESH_WITHIN,
-            snapshots.wait_for(|snapshot| notified(snapshot) > before),
+            snapshots.wait_for(|snapshot| last_report(snapshot) > before),
         )
         .await;
     }

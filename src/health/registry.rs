@@ -1,5 +1,5 @@
-//! The components that are reported: by push, or by a probe that owns the reporter. One reporter
-//! for each, so never both.
+//! The registry of components, which are reported by push or by a probe. A component has one
+//! reporter, so never both.
 //!
 //! The lock is held to copy a few values and never while anything is checked or read elsewhere.
 
@@ -23,16 +23,16 @@ use engine::model::{Moment, format_duration};
 /// The most components: each is shown in every answer.
 pub const MAX_COMPONENTS: usize = 256;
 
-/// How many results of a component are remembered.
+/// How many results of a component are kept.
 pub const MAX_RESULTS: usize = 60;
 
 /// How many checks of a component wait to be taken; the oldest are dropped first.
 const MAX_CHECKS: usize = 60;
 
-/// How much of a detail is remembered, in characters.
+/// How much of a detail is kept in past results, in characters.
 const MAX_DETAIL_CHARS: usize = 300;
 
-/// Tells the time.
+/// Returns the current time.
 pub type Clock = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 /// Why a component cannot be registered.
@@ -51,7 +51,7 @@ pub enum RegisterError {
     TooMany,
 }
 
-/// All components that are reported. A clone is the same registry.
+/// All components that are reported. Clones share one registry.
 #[derive(Clone)]
 pub struct Registry(Arc<Inner>);
 
@@ -77,7 +77,7 @@ struct Entry {
 /// Reports one component. There is one reporter for each.
 pub struct Reporter {
     name: Arc<str>,
-    /// For how long what it reports counts.
+    /// How long a report counts.
     stale_after: Option<Duration>,
     registry: Registry,
 }
@@ -100,11 +100,11 @@ impl Registry {
         }))
     }
 
-    /// Takes in a component, which is *init* until its first report. Once it has reported it is
-    /// *stale* when no report came for `stale_after`; `None` for one that reports only changes.
-    /// One without `categories` is a part of the program, whose failure makes the whole fail
-    /// unless the settings say otherwise; one that names some is an outside service, which counts
-    /// in those alone.
+    /// Adds a component, which is *init* until its first report. From then on it is *stale* when no
+    /// report came for `stale_after`; `None` for one that reports only changes. One without
+    /// `categories` is a part of the program, whose failure makes the whole fail unless the
+    /// settings say otherwise; one with categories is an outside service, which counts in those
+    /// alone.
     ///
     /// # Errors
     /// [`RegisterError`]: the name is taken or does not fit into a path, or there are too many.
@@ -148,9 +148,9 @@ impl Registry {
         }
     }
 
-    /// Another reporter for a component, which takes the place of the one before; `None` when there
-    /// is none of this name. All that is known of it stays, and what was last reported counts
-    /// at least as long as it was to.
+    /// A new reporter for a component, which replaces the previous one; `None` when there is none
+    /// of this name. The state and results stay, and the last report counts at least as long as
+    /// before.
     pub(super) fn take_over(&self, name: &str, stale_after: Option<Duration>) -> Option<Reporter> {
         let mut entries = self.entries();
         let name = Arc::clone(entries.get_key_value(name)?.0);
@@ -164,19 +164,18 @@ impl Registry {
         })
     }
 
-    /// The clock that it goes by.
     pub(super) fn clock(&self) -> Clock {
         Arc::clone(&self.0.clock)
     }
 
-    /// Lets go of a component. What its reporter says from now on is not taken.
+    /// Removes a component. Later reports of its reporter are discarded.
     pub fn remove(&self, name: &str) {
         if self.entries().remove(name).is_some() {
             self.note_change();
         }
     }
 
-    /// Takes back the results of a component from before a restart.
+    /// Restores the results of a component from before a restart.
     pub fn remember(&self, name: &str, results: Results) {
         if let Some(entry) = self.entries().get_mut(name)
             && entry.results.is_empty()
@@ -226,7 +225,7 @@ impl Registry {
 }
 
 impl Entry {
-    /// For how long nothing came, where that is longer than the limit, and the limit.
+    /// How long no report came, where that exceeds the limit, and the limit.
     fn overdue(&self, now: Moment) -> Option<(Duration, Duration)> {
         let silent = self.updated.map(|updated| now.since(updated));
         silent
@@ -261,8 +260,8 @@ impl Reporter {
         &self.name
     }
 
-    /// Takes in what was found out. Says whether state or detail changed; only then is it logged.
-    /// The same again only shows that it still holds.
+    /// Takes a finding and returns whether the state or detail changed; only a change is logged. A
+    /// repeated finding only renews the evidence.
     pub fn report(&self, finding: Finding) -> bool {
         let now = (self.registry.0.clock)();
         let was = {
@@ -295,7 +294,7 @@ impl Reporter {
         true
     }
 
-    /// Forgets what was reported: the component is *init* until the next report.
+    /// Discards the last report: the component is *init* until the next.
     pub fn withdraw(&self) {
         let now = (self.registry.0.clock)();
         if let Some(entry) = self.registry.entries().get_mut(&self.name) {
@@ -353,7 +352,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_check_is_told_once_with_its_time() {
+    fn every_check_is_reported_once_with_its_time() {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
         let store = registry.register("store", None, &[]).expect("free");

@@ -1,5 +1,5 @@
-//! Outside services: how often one is checked, what is expected of it, and what its answer amounts
-//! to. Fetches nothing itself.
+//! Outside services: how often one is checked, which answer is expected, and how an answer is
+//! rated. Fetches nothing itself.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
         .fold(service.period, Duration::min);
     Pace {
         period,
-        // The call ends first, which knows on what way it was.
+        // The call ends first, because it knows which way it took.
         timeout: service.timeout + CALL_ENDS_FIRST,
         retries: service.retries,
         cooldown: service.retry_after,
@@ -61,10 +61,10 @@ pub fn attempt(
     answer: Result<(u16, Vec<u8>), CallError>,
 ) -> Attempt {
     match answer {
-        Ok((status, body)) => match judge(expect, status, &body) {
+        Ok((status, body)) => match rate(expect, status, &body) {
             bad if by_proxy && !bad.state.is_ok() && bad.about.is_none() => {
                 Attempt::Hindered(format!(
-                    "{}, through labwatch's own HTTP proxy, which may have made that up: it cannot be told whose fault it is. \
+                    "{}, through labwatch's own HTTP proxy, which may have made that up: it is not known whose fault it is. \
                      Look whether the service answers without the proxy, or name its host in NO_PROXY",
                     bad.detail
                 ))
@@ -77,15 +77,15 @@ pub fn attempt(
         )),
         Err(fault) => match advice_in_doubt(&fault) {
             Some(advice) => Attempt::Hindered(format!(
-                "{fault}. It cannot be told whether the service or labwatch's side is at fault: {advice}"
+                "{fault}. It is not known whether the service or labwatch's side is at fault: {advice}"
             )),
             None => Attempt::Failed(fault.to_string()),
         },
     }
 }
 
-/// What to do about a fault that may be the service's or ours, where the service does not count as
-/// failing because of it.
+/// What to do about a fault that may be the service's or ours, so that the service does not count
+/// as failing.
 fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
     if let CallError::NoAnswer(_) | CallError::SickByProxy { .. } = fault {
         return Some(
@@ -97,8 +97,7 @@ fn advice_in_doubt(fault: &CallError) -> Option<&'static str> {
     )
 }
 
-/// Whether a fault says nothing about the service, since a call ends like this before it gets
-/// there.
+/// Whether a fault says nothing about the service, because such a call ends before it reaches it.
 fn is_ours(fault: &CallError) -> bool {
     matches!(
         fault,
@@ -110,8 +109,8 @@ fn is_ours(fault: &CallError) -> bool {
     )
 }
 
-/// What an answer amounts to.
-fn judge(expect: Expect, status: u16, body: &[u8]) -> Finding {
+/// The finding that an answer amounts to.
+fn rate(expect: Expect, status: u16, body: &[u8]) -> Finding {
     match expect {
         Expect::Ok200 if status == 200 => Finding::ok(),
         Expect::Any2xx if (200..300).contains(&status) => Finding::ok(),
@@ -122,7 +121,7 @@ fn judge(expect: Expect, status: u16, body: &[u8]) -> Finding {
     }
 }
 
-/// The part of a health document that matters here.
+/// The part of a health document that is evaluated.
 #[derive(Deserialize)]
 struct Document {
     #[serde(flatten)]
@@ -176,7 +175,7 @@ mod tests {
     use engine::CategoryRule;
 
     #[test]
-    fn an_answer_is_judged_by_what_is_expected() {
+    fn an_answer_is_rated_by_what_is_expected() {
         let fine =
             br#"{"schemaVersion":1,"name":"x","checks":[{"name":"db","ok":true,"severity":1}]}"#;
         let bad = br#"{"checks":[{"name":"db","ok":false,"severity":1,"checkOutput":"gone"},{"name":"cache","ok":true}]}"#;
@@ -215,7 +214,7 @@ mod tests {
                 "its health document holds no check",
             ),
         ] {
-            let found = judge(expect, status, body);
+            let found = rate(expect, status, body);
             assert_eq!(
                 (found.state, found.detail.as_str()),
                 (state, detail),
@@ -270,7 +269,7 @@ mod tests {
         let text = String::new;
         let (ours, doubt) = (
             Some("labwatch itself cannot reach it"),
-            Some("It cannot be told whether the service or labwatch's side is at fault"),
+            Some("It is not known whether the service or labwatch's side is at fault"),
         );
         for (fault, says) in [
             (NameLookup(text()), ours),

@@ -1,4 +1,4 @@
-//! What the views need to know besides the state: names, and whose failure counts how much.
+//! Settings of the health views: names, and which failures count how much.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,10 +14,9 @@ use engine::{CategoryPool, CategoryRule, matches};
 /// work without them.
 pub const NON_FATAL: [&str; 2] = ["mail", "jump"];
 
-/// What the views need to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
-    /// What the installation is called, in names, metrics and the page.
+    /// The name of the installation, for names, metrics and the page.
     pub label: String,
     /// The components whose failure does not make the whole fail, in any view.
     pub non_fatal: BTreeSet<String>,
@@ -29,15 +28,15 @@ pub struct Settings {
     /// The configured groups of interchangeable experiments; others are grouped by the stem of
     /// their names.
     pub pools: Vec<CategoryPool>,
-    /// How long after the start an experiment that is not judged yet holds readiness back.
+    /// How long after the start an experiment that is not yet evaluated delays readiness.
     pub startup: Duration,
     /// Whether a laboratory is watched. Without one there are neither sources nor experiments, and
     /// neither is waited for.
     pub laboratory: bool,
-    /// Where people see the whole status; may be empty.
+    /// The address of the whole status; may be empty.
     pub link: String,
-    /// What stands in front of the paths that answers name: where people reach us, or the path
-    /// below which we are served; may be empty.
+    /// The prefix of the paths that answers name: the public address, or the path below which we
+    /// are served; may be empty.
     pub place: String,
 }
 
@@ -90,9 +89,7 @@ impl Settings {
 /// What runs here, and since when.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// The program's name.
     pub name: &'static str,
-    /// Its version.
     pub version: &'static str,
     /// The commit it was built from; `None` when the build did not say.
     pub commit: Option<&'static str>,

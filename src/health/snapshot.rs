@@ -1,5 +1,5 @@
-//! The one picture that all views are made of. Taking it copies a few components and counts some
-//! readers; it never looks at an experiment.
+//! The snapshot that all views are rendered from. Taking it copies a few components and clones some
+//! reference counts; it never visits an experiment.
 
 use std::sync::Arc;
 
@@ -12,13 +12,13 @@ use super::settings::{Identity, Settings};
 use super::state::{Component, State};
 use engine::Snapshot;
 
-/// The component that says whether the loop turns.
+/// The component for the main loop.
 pub const SELF: &str = "self";
 
-/// The component that says whether what is remembered and recorded is kept.
+/// The component for the store: whether state and history are written.
 pub const STORE: &str = "store";
 
-/// The component that says whether the service has started, or is about to end.
+/// The component for the start and the end of the service.
 pub const STARTUP: &str = "runtime_startup";
 
 /// The components on which liveness depends: nothing of the laboratory is among them.
@@ -26,12 +26,10 @@ pub const LIVENESS: [&str; 2] = [SELF, STORE];
 
 /// The state of everything at one moment.
 #[derive(Debug, Clone)]
-pub struct Picture {
+pub struct HealthSnapshot {
     /// When it was taken.
     pub at: Timestamp,
-    /// Names, and whose failure counts how much.
     pub settings: Arc<Settings>,
-    /// What runs here.
     pub identity: Arc<Identity>,
     /// All components, sorted by name.
     pub components: Vec<Component>,
@@ -39,16 +37,15 @@ pub struct Picture {
     pub snapshot: Arc<Snapshot>,
     /// Categories that were closed or opened.
     pub switched: Arc<Switched>,
-    /// What people have acknowledged.
     pub acks: Arc<Acks>,
-    /// What experiments found when they tested themselves.
+    /// The results of the experiments' self-tests.
     pub self_tests: Arc<SelfTests>,
-    /// Whether everything was checked for this picture, instead of being read from the last
+    /// Whether everything was checked for this snapshot, instead of being read from the last
     /// results.
     pub is_fresh: bool,
 }
 
-impl Picture {
+impl HealthSnapshot {
     /// The component of this name.
     pub fn component(&self, name: &str) -> Option<&Component> {
         self.components

@@ -1,5 +1,5 @@
-//! Relay, jump, book and the routes of notifications as components: read from the engine's
-//! snapshot. The mail server is probed besides.
+//! Relay, jump, book and the notification routes as components, read from the engine's snapshot.
+//! The mail server is probed in addition.
 
 use jiff::Timestamp;
 
@@ -8,8 +8,8 @@ use super::state::{Component, Finding, State};
 use engine::model::{ComponentName, SourceHealth, SourceName};
 use engine::{Link, Snapshot, SourceView};
 
-/// Puts the components that the engine knows about to those that are reported: the sources where a
-/// laboratory is watched, and mail where there is a route.
+/// Adds the components that the engine knows about: the sources where a laboratory is watched, and
+/// mail where there is a route.
 pub(super) fn join(
     components: &mut Vec<Component>,
     snapshot: &Snapshot,
@@ -33,9 +33,9 @@ pub(super) fn join(
     components.extend(mail(snapshot).map(|used| worse(used, probed)));
 }
 
-/// What was sent and what the probe found, as one: the worse of both. A server that greets may
-/// still refuse every mail, until one is taken; and one that is gone is of no use, though the last
-/// mail went well. While the probe has found out nothing, it says nothing.
+/// The worse of what sending found and what the probe found. A server that greets may still refuse
+/// every mail until one is accepted; and one that is gone is of no use though the last mail was
+/// delivered. A probe without a result does not count.
 fn worse(used: Component, probed: Option<Component>) -> Component {
     let Some(probed) = probed.filter(|probed| probed.state() != State::Init) else {
         return used;
@@ -66,7 +66,7 @@ fn finding(source: &SourceView, snapshot: &Snapshot, now: Timestamp) -> Finding 
     }
 }
 
-/// A source that is down fails, or has fallen silent: then its age says more than the socket.
+/// A source that is down fails, or has stopped reporting: then its age says more than the socket.
 fn down(source: &SourceView, now: Timestamp) -> Finding {
     match (source.last_report, &source.link) {
         (Some(last), Link::Open) if source.name != SourceName::Book => {
@@ -78,8 +78,8 @@ fn down(source: &SourceView, now: Timestamp) -> Finding {
     }
 }
 
-/// The routes of notifications, as one. One that was not needed yet counts as well: nothing else is
-/// known of it.
+/// The notification routes as one component. A route that was not needed yet counts as ok, because
+/// nothing else is known of it.
 fn mail(snapshot: &Snapshot) -> Option<Component> {
     let routes = &snapshot.routes;
     let failing = routes
@@ -97,8 +97,8 @@ fn mail(snapshot: &Snapshot) -> Option<Component> {
         .then(|| Component::known(ComponentName::MAIL, finding, last_change, last_update))
 }
 
-/// A route that works, but not for all of its recipients, is a warning. Who they are is for
-/// maintainers.
+/// A route that works, but not for all of its recipients, is a warning. The addresses are for
+/// maintainers only.
 fn unreached(snapshot: &Snapshot) -> Finding {
     let route = snapshot
         .routes

@@ -1,13 +1,13 @@
-//! The states of a component, and what is known about one. The views have four ways to say them;
-//! here is the one that they mean.
+//! The states of a component and what is known about it. Each of the four dialects maps these
+//! states to its own.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
 use jiff::Timestamp;
 
-/// How a component or an experiment is. The order is from best to worst, as it decides which one
-/// speaks for many.
+/// The state of a component or an experiment, ordered from best to worst: the worst one decides for
+/// a set.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
 )]
@@ -15,7 +15,7 @@ use jiff::Timestamp;
 pub enum State {
     /// It works.
     Ok,
-    /// It can be used, but something about it is not as it should be.
+    /// It can be used, but with a fault.
     Warn,
     /// There is not enough evidence yet.
     Init,
@@ -26,7 +26,6 @@ pub enum State {
 }
 
 impl State {
-    /// All of them.
     pub const ALL: [Self; 5] = [Self::Ok, Self::Warn, Self::Init, Self::Stale, Self::Error];
 
     /// Whether it can be used.
@@ -46,19 +45,18 @@ impl State {
     }
 }
 
-/// What was found out about a component.
+/// The result of a check of a component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Finding {
-    /// How it is.
     pub state: State,
     /// What is wrong and what to do; may be empty.
     pub detail: String,
-    /// The single checks of which it consists, where it names them.
+    /// The single checks of which it consists, where they are named.
     pub checks: Arc<[SingleCheck]>,
-    /// What an outside service says of itself, where it gives a health document.
+    /// What an outside service says of itself, where it provides a health document.
     pub about: Option<Arc<About>>,
-    /// Whether the cause lies outside of this process, so that starting it anew repairs nothing:
-    /// liveness does not fail by it.
+    /// Whether the cause lies outside of this process, so that a restart repairs nothing: liveness
+    /// does not fail by it.
     pub is_external: bool,
 }
 
@@ -100,33 +98,30 @@ impl Finding {
 pub struct About {
     /// Its system code; empty where it gives none.
     pub system_code: String,
-    /// Its name.
     pub name: String,
-    /// What it is.
     pub description: String,
 }
 
-/// A single check in the health document of an outside service, as that service gives it.
+/// A single check in the health document of an outside service, as that service reports it.
 #[derive(Debug, Clone, PartialEq, serde::Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SingleCheck {
     /// Its id; empty where it has none.
     pub id: String,
-    /// Its name.
     pub name: String,
     /// Whether it passes.
     pub ok: bool,
     /// 1 critical, 2 warning, 3 remark.
     pub severity: u8,
-    /// What it means to people.
+    /// The impact on users.
     pub business_impact: String,
-    /// What it means to maintainers.
+    /// The explanation for maintainers.
     pub technical_summary: String,
     /// What to do.
     pub panic_guide: String,
     /// What it found.
     pub check_output: String,
-    /// When, in the service's own words.
+    /// When it ran, as the service writes it.
     pub last_updated: String,
     /// Its acknowledgement there; empty where it has none.
     pub ack: String,
@@ -149,12 +144,11 @@ impl Default for SingleCheck {
     }
 }
 
-/// What is known about a component.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Component {
     /// Its name, unique among components.
     pub name: Arc<str>,
-    /// What was found out.
+    /// The last finding.
     pub finding: Finding,
     /// Since when its state and detail are as they are.
     pub last_change: Timestamp,

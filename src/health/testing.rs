@@ -1,4 +1,4 @@
-//! What the tests of this room share: a clock that is set by hand.
+//! Shared by the tests of this folder: a clock that is set by hand.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::registry::Clock;
 use engine::model::Moment;
 
-/// The hands of a clock that shows 0 at first.
+/// Sets a clock, which shows 0 at first.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Hands(Arc<AtomicU64>);
 

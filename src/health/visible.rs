@@ -1,5 +1,5 @@
-//! A picture as a reader may see it. Names of maintainers and what outside services say are for
-//! readers with a token.
+//! Removes from a snapshot what a reader may not see. Names of maintainers and the texts of outside
+//! services are for readers with a token.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,13 +9,13 @@ use engine::model::Visibility;
 use jiff::Timestamp;
 
 use super::acknowledgements::{Ack, Acks};
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use super::state::{Component, SingleCheck};
 use super::{Switch, Switched};
 use engine::CategoryCause;
 
-impl Picture {
-    /// The same for this reader.
+impl HealthSnapshot {
+    /// The snapshot without what this reader may not see.
     #[must_use]
     pub fn seen_by(self, reader: Visibility) -> Self {
         if reader.is_full() {
@@ -62,13 +62,13 @@ fn unnamed_switches(switches: &Switched) -> Switched {
         .gather()
 }
 
-/// A service's own words for a time, where they are one.
+/// A time as a service writes it, if it is one.
 fn time(text: &str) -> String {
     text.parse::<Timestamp>()
         .map_or_else(|_| String::new(), |_| text.to_owned())
 }
 
-/// A component without what the health document of an outside service says in its own words.
+/// A component without the texts of an outside service's health document.
 fn unquoted(mut component: Component) -> Component {
     let checks = component.finding.checks.iter().map(|check| SingleCheck {
         id: check.id.clone(),

@@ -1,4 +1,4 @@
-//! Questions to the health of a service that wait, or look at one component.
+//! Queries of the service's health that wait, or that concern one component.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,19 +11,19 @@ use super::state::{Component, State};
 use engine::model::SourceName;
 use engine::{Snapshot, Subject, SuppressionEntry};
 
-/// How often it is looked at the latest whether everything is ready.
+/// The longest time between two looks at whether everything is ready.
 const READY_TICK: Duration = Duration::from_millis(500);
 
 impl HealthState {
     /// How the whole is, and of which component that comes; the same as the overall health of a new
     /// snapshot.
     pub fn overall(&self) -> (State, String) {
-        self.picture().overall()
+        self.snapshot().overall()
     }
 
     /// How a component is; `None` when there is none of this name.
     pub fn status_of(&self, component: &str) -> Option<Component> {
-        self.picture().component(component).cloned()
+        self.snapshot().component(component).cloned()
     }
 
     /// Waits until everything that is fatal is well.
@@ -42,8 +42,8 @@ impl HealthState {
     }
 
     fn not_ready(&self) -> Vec<String> {
-        let picture = self.picture();
-        let failing = picture
+        let health = self.snapshot();
+        let failing = health
             .fatal()
             .filter(|component| !component.state().is_ok());
         failing
@@ -55,7 +55,7 @@ impl HealthState {
     /// or gone.
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
         let is_source = |name: &str| SourceName::named(name).is_some();
-        // What stands in a policy holds for as long as it stands there.
+        // An acknowledgement from a policy lasts as long as the policy has it.
         let is_of_policy = |name: &str| {
             let mut of_policy = snapshot.notes.iter().filter(|note| note.id.is_none());
             of_policy.any(|note| match &note.entry {
@@ -74,9 +74,9 @@ impl HealthState {
         if open.is_empty() {
             return open;
         }
-        let picture = self.picture_of(Arc::clone(snapshot));
+        let health = self.snapshot_of(Arc::clone(snapshot));
         open.retain(|name| {
-            picture
+            health
                 .component(name)
                 .is_none_or(|component| component.state() == State::Ok)
         });

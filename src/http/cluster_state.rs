@@ -1,5 +1,5 @@
-//! The cluster as HTTP needs it: what readers are shown, how the lead is given up, and how a
-//! command reaches the replica that leads.
+//! The cluster as HTTP needs it: the view for readers, giving the lead up, and forwarding commands
+//! to the leader.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,40 +13,35 @@ use url::Url;
 
 use crate::cluster::View;
 
-/// A request on its way to another replica.
+/// A request to be forwarded to another replica.
 #[derive(Debug)]
 pub struct PassedOn {
-    /// Its method.
     pub method: Method,
-    /// Where it goes.
     pub url: Url,
-    /// What it shows and says of itself.
+    /// The credentials and the headers that describe the request.
     pub headers: HeaderMap,
-    /// Its body.
     pub body: Bytes,
 }
 
-/// What another replica answered.
+/// The answer of another replica.
 pub type Returned = (StatusCode, HeaderMap, Bytes);
 
-/// Comes later.
+/// A boxed future.
 pub type Later<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
-/// Sends a request to another replica. Where there is no answer, says why.
+/// Sends a request to another replica; fails with the reason when there is no answer.
 pub type PassOn = dyn Fn(PassedOn) -> Later<Result<Returned, String>> + Send + Sync;
 
-/// Gives the lead up. Where this replica does not lead, or it takes too long, says so.
+/// Gives the lead up; fails when this replica does not lead or when it takes too long.
 pub type GiveUp = dyn Fn() -> Later<Result<(), String>> + Send + Sync;
 
 /// The cluster.
 #[derive(Clone)]
 pub struct ClusterState {
-    /// What readers are shown.
+    /// The view for readers.
     pub view: watch::Receiver<Arc<View>>,
-    /// For how long this replica may still act; zero where it may not.
+    /// How long this replica may still act; zero where it may not.
     pub left: Arc<dyn Fn() -> Duration + Send + Sync>,
-    /// Gives the lead up.
     pub give_up: Arc<GiveUp>,
-    /// Sends a request to another replica.
     pub pass_on: Arc<PassOn>,
 }

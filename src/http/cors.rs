@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderValue, Method};
 use axum::middleware::Next;
 use axum::response::Response;
 
-/// Where other sites' pages may read: what is for programs.
+/// The paths that other sites' pages may read: those for programs.
 const PATHS: [&str; 2] = ["/api/", "/swagger.json"];
 
 /// The headers that such a page may send.
@@ -23,25 +23,25 @@ const SENT: HeaderValue = HeaderValue::from_static(
 const READ: HeaderValue =
     HeaderValue::from_static("etag, link, location, retry-after, x-request-id");
 
-/// How long a browser may remember what it was allowed, in seconds.
+/// How long a browser may cache the permission, in seconds.
 const REMEMBERED: HeaderValue = HeaderValue::from_static("600");
 
 const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
-/// Whose pages may use the API.
+/// The sites whose pages may use the API.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Cors {
-    /// Our own alone.
+    /// Only our own.
     #[default]
     Off,
-    /// Those of every site.
+    /// Every site.
     Any,
-    /// Those of these sites, such as `https://lab.example`.
+    /// These sites, such as `https://lab.example`.
     Origins(Vec<String>),
 }
 
 impl Cors {
-    /// What the answer says to a page of this site; `None` where it may not read.
+    /// The value of the header for a page of this site; `None` where it may not read.
     fn allows(&self, origin: &HeaderValue) -> Option<HeaderValue> {
         match self {
             Self::Off => None,
@@ -54,7 +54,7 @@ impl Cors {
     }
 }
 
-/// Says in each answer for programs which other sites' pages may read it.
+/// Adds to each answer for programs which other sites' pages may read it.
 pub(super) async fn allow(State(cors): State<Cors>, request: Request, next: Next) -> Response {
     let is_for_programs = PATHS
         .iter()
@@ -82,7 +82,7 @@ pub(super) async fn allow(State(cors): State<Cors>, request: Request, next: Next
     response
 }
 
-/// What a browser is told that asks before it sends what a page wants.
+/// The answer to a browser's preflight request.
 fn answer_before(headers: &mut HeaderMap) {
     if let Some(methods) = headers.get(ALLOW).cloned() {
         headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods);

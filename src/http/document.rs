@@ -1,5 +1,5 @@
-//! What the OpenAPI documents have in common: the token, the form of every refusal, and parameters
-//! that several paths share.
+//! The common parts of the OpenAPI documents: the token, the form of errors, and parameters that
+//! several paths share.
 
 use std::collections::BTreeMap;
 
@@ -13,18 +13,17 @@ use utoipa::openapi::{Components, Content, OpenApi, Ref, RefOr, ResponseBuilder}
 
 use super::routes::{TOKEN, operations};
 
-/// How version 2 refuses: the name of the schema, and the media type.
+/// The form of an error of version 2: the name of the schema, and the media type.
 pub(super) const PROBLEM: (&str, &str) = ("Problem", "application/problem+json");
 
-/// What is said of every refusal.
+/// The description of every refusal.
 const REFUSED: &str = "It was refused, and the body says why. 401 and 403 are about the token; 429 and 503 say in `Retry-After` after how many \
     seconds to try again";
 
 const NO_SCOPES: [&str; 0] = [];
 
-/// A document with the paths of `parts`, in which what several paths share stands once. `refusal`
-/// names the schema and the media type of the answer to whatever an operation does not tell of by
-/// itself.
+/// A document with the paths of `parts`, in which shared parts stand once. `refusal` names the
+/// schema and the media type of every answer that an operation does not describe itself.
 pub(super) fn put_together(
     head: OpenApi,
     parts: impl IntoIterator<Item = OpenApi>,
@@ -41,8 +40,8 @@ pub(super) fn put_together(
         ))
         .build();
     components.add_security_scheme(TOKEN, SecurityScheme::Http(bearer));
-    // Where reading is open, reading needs no token. What changes something names its scope at its
-    // operation.
+    // Where reading is open, reading needs no token. An operation that changes something names its
+    // scope.
     document.security = Some(vec![
         SecurityRequirement::default(),
         SecurityRequirement::new(TOKEN, NO_SCOPES),
@@ -70,7 +69,7 @@ pub(super) fn put_together(
     document
 }
 
-/// The headers that answers carry, beside those of every answer.
+/// The headers of answers, beside those of every answer.
 const HEADERS: [(&str, &str); 2] = [
     (
         "ETag",
@@ -92,7 +91,7 @@ fn describe_headers(components: &mut Components) {
     }
 }
 
-/// Says of an answer in JSON that it has a tag and, where it is a page, a link to the next.
+/// Documents that a JSON answer has a tag and, where it is a page, a link to the next.
 fn can_be_known_already(operation: &mut Operation) {
     let Some(RefOr::T(answer)) = operation.responses.responses.get_mut("200") else {
         return;
@@ -108,10 +107,10 @@ fn can_be_known_already(operation: &mut Operation) {
     }));
 }
 
-/// What the names of pages begin with; the name of their items follows.
+/// The prefix of the names of pages; the name of their items follows.
 const PAGE: &str = "Page_";
 
-/// Says by name what the items of pages are: the derive writes their whole form into each page.
+/// Refers to the items of pages by name: the derive writes their whole schema into each page.
 fn name_items(components: &mut Components) {
     for (name, schema) in &mut components.schemas {
         let (Some(item), RefOr::T(Schema::Object(page))) = (name.strip_prefix(PAGE), schema) else {
@@ -124,7 +123,7 @@ fn name_items(components: &mut Components) {
     }
 }
 
-/// Puts each parameter that several operations have among the components, once.
+/// Moves each parameter that several operations have to the components, once.
 fn share_parameters(document: &mut OpenApi) {
     let mut counts: BTreeMap<String, (usize, Parameter)> = BTreeMap::new();
     for_each_parameter(document, |parameter| {
@@ -155,7 +154,7 @@ fn share_parameters(document: &mut OpenApi) {
     });
 }
 
-/// What makes two parameters the same.
+/// The identity of a parameter.
 fn key(parameter: &RefOr<Parameter>) -> Option<String> {
     serde_json::to_string(parameter).ok()
 }
@@ -174,8 +173,8 @@ const WIDTH: usize = 150;
 /// The room for the name of a field, in bytes.
 const NAME: usize = 20;
 
-/// The document as it is checked in: what fits on a line stands on one, so that people can read
-/// what changed.
+/// The document as it is checked in: what fits on a line stands on one, so that changes can be read
+/// in a diff.
 ///
 /// # Errors
 /// When it cannot be written as JSON.
@@ -188,7 +187,8 @@ pub fn written(document: &OpenApi) -> serde_json::Result<String> {
     Ok(text)
 }
 
-/// Each paragraph of a description or summary on one line: where the source breaks its lines says nothing.
+/// Puts each paragraph of a description or summary on one line, because line breaks in the source
+/// mean nothing.
 fn join_lines(value: &mut Value) {
     match value {
         Value::Object(fields) => {
@@ -251,7 +251,7 @@ fn spread<'a>(
     text.push(close);
 }
 
-/// Words side by side, as many as a line takes.
+/// Values side by side, as many as fit on a line.
 fn fill(words: &[Value], depth: usize, text: &mut String) {
     text.push('[');
     let mut room = 0;

@@ -1,8 +1,8 @@
-//! The API's errors: the only place that chooses a status for one, and its words. An answer never
-//! tells inner details; the log does.
+//! The API's errors: the only place that chooses their statuses and texts. An answer never shows
+//! inner details; the log does.
 //!
 //! Version 1 keeps the form of the old program. Everything else answers problem details (RFC 9457)
-//! with a reason that never changes, so that programs need not read the words.
+//! with a reason that never changes, so that programs need not parse the text.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -17,10 +17,10 @@ use super::middleware::MAX_BODY_BYTES;
 pub(super) use super::reason::Reason;
 use crate::http::auth::{Refusal, Scope};
 
-/// What is asked for where something is refused.
+/// The authentication that a refusal asks for.
 const CHALLENGE: HeaderValue = HeaderValue::from_static("Bearer realm=\"labwatch\"");
 
-/// What the type of a problem begins with; its reason follows.
+/// The prefix of the type of a problem; its reason follows.
 const TYPE: &str = "urn:labwatch:problem:";
 
 /// The media type of problem details.
@@ -51,7 +51,7 @@ pub(super) struct Problem {
     #[serde(rename = "type")]
     #[schema(example = "urn:labwatch:problem:unknown-experiment")]
     kind: String,
-    /// The kind of problem in words.
+    /// The kind of problem as text.
     #[schema(example = "There is no such experiment")]
     title: &'static str,
     /// The HTTP status.
@@ -67,7 +67,7 @@ pub(super) struct Problem {
     request_id: String,
 }
 
-/// What an error of version 1 holds.
+/// An error of version 1.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub(super) struct OldError {
@@ -139,7 +139,7 @@ pub(super) fn token_needed(scope: Scope) -> ApiError {
     .with(WWW_AUTHENTICATE, CHALLENGE)
 }
 
-/// 401: the token is not good.
+/// 401: the token is not valid.
 pub(super) fn refused(why: Refusal) -> ApiError {
     ApiError::new(Reason::TokenRefused, why.to_string()).with(WWW_AUTHENTICATE, CHALLENGE)
 }
@@ -228,7 +228,7 @@ errors! {
     internal = Internal, "labwatch made a mistake; its log says which";
 }
 
-/// For an error that a library answers with: its status, in words that tell nothing else.
+/// An error for the status of a library's own answer, with a text that shows nothing else.
 pub(super) fn of_status(status: StatusCode) -> ApiError {
     let reason = match status {
         StatusCode::UNAUTHORIZED => Reason::TokenNeeded,
@@ -270,12 +270,10 @@ impl ApiError {
         self
     }
 
-    /// Why, for programs.
     pub(super) fn reason(&self) -> Reason {
         self.reason
     }
 
-    /// What is wrong.
     pub(super) fn detail(&self) -> &str {
         &self.detail
     }
@@ -309,7 +307,7 @@ impl ApiError {
     }
 }
 
-/// Whether an answer with this status says when to try again.
+/// Whether an answer with this status gets `Retry-After`.
 fn is_for_later(status: StatusCode) -> bool {
     [
         StatusCode::TOO_MANY_REQUESTS,
@@ -318,7 +316,7 @@ fn is_for_later(status: StatusCode) -> bool {
     .contains(&status)
 }
 
-/// Adds `Retry-After` to an answer that is for later and does not say when.
+/// Adds `Retry-After` to an answer that needs it and has none.
 pub(super) fn say_when(status: StatusCode, headers: &mut HeaderMap) {
     if is_for_later(status) && !headers.contains_key(RETRY_AFTER) {
         headers.insert(RETRY_AFTER, HeaderValue::from(RETRY_SECONDS));
@@ -326,7 +324,7 @@ pub(super) fn say_when(status: StatusCode, headers: &mut HeaderMap) {
 }
 
 impl IntoResponse for ApiError {
-    /// The status, with the error beside it: the body is written where the request is known.
+    /// The status, with the error as an extension: the body is written where the request is known.
     fn into_response(self) -> Response {
         let mut response = self.reason.status().into_response();
         response.headers_mut().extend((*self.headers).clone());
@@ -340,7 +338,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_body_that_is_too_long_is_refused_in_our_words() {
+    fn a_body_that_is_too_long_is_refused_with_our_text() {
         let refused = of_status(StatusCode::PAYLOAD_TOO_LARGE);
         assert_eq!(refused.detail(), "the body is longer than 65536 bytes");
     }

@@ -1,5 +1,5 @@
-//! Conditional requests: tags of answers (`ETag`), which change only with the body, and what a
-//! reader says that it has (`If-None-Match`) or means to change (`If-Match`).
+//! Conditional requests: tags of answers (`ETag`), which change only with the body, and the tags
+//! that a reader has (`If-None-Match`) or means to change (`If-Match`).
 //!
 //! A tag is weak, because the same answer goes out compressed or not.
 
@@ -27,7 +27,7 @@ const TAG_BYTES: usize = 16;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Tag(String);
 
-/// Makes the tag of what is written piece by piece.
+/// Computes the tag of a body that is written piece by piece.
 pub(super) struct Digest(Context);
 
 impl Default for Digest {
@@ -61,14 +61,13 @@ impl Tag {
         knows(asked, IF_NONE_MATCH, &self.0)
     }
 
-    /// Whether what is asked for may be done to what has this tag: where `If-Match` names no tag,
-    /// or this one. The tags are made of the bytes that are meant, however they are sent, so a
-    /// weak one will do.
+    /// Whether a request may be applied to the version with this tag: `If-Match` is missing, `*` or
+    /// contains it. The tags are made of the uncompressed bytes, so a weak one will do.
     pub(super) fn is_wanted(&self, asked: &HeaderMap) -> bool {
         !asked.contains_key(IF_MATCH) || knows(asked, IF_MATCH, &self.0)
     }
 
-    /// Says that the reader has the answer.
+    /// The answer 304 with this tag.
     pub(super) fn unchanged(&self) -> Response {
         self.on(StatusCode::NOT_MODIFIED.into_response())
     }
@@ -91,8 +90,9 @@ fn knows(asked: &HeaderMap, name: HeaderName, tag: &str) -> bool {
     tags.any(|known| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag)
 }
 
-/// Gives answers that are whole in memory a tag, where they have none, and sends none that the
-/// reader has. `HEAD` is answered as `GET`, without the body. What may not be kept has no tag.
+/// Adds a tag to answers that are whole in memory and have none, and answers 304 where the reader
+/// has the body. `HEAD` is answered as `GET`, without the body. Answers that must not be cached get
+/// no tag.
 pub(super) async fn freshen(mut request: Request, next: Next) -> Response {
     let is_head = request.method() == Method::HEAD;
     if is_head {
@@ -138,7 +138,7 @@ async fn tagged(response: Response, asked: &HeaderMap) -> Response {
     }
 }
 
-/// The answer without its body, which still says how long that is.
+/// The answer without its body, with the body's length.
 fn head_of(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
     if let Some(length) = body.size_hint().exact().filter(|length| *length > 0) {

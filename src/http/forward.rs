@@ -1,5 +1,5 @@
-//! Passes a command that reaches a follower on to the replica that leads, with what its caller
-//! showed, and answers what that one answers.
+//! Forwards a command that reaches a follower to the leader, with the caller's credentials, and
+//! returns the leader's answer.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
@@ -15,14 +15,14 @@ use url::Url;
 
 use super::cluster_state::{ClusterState, PassedOn, Returned};
 use super::error;
-use super::middleware::{MAX_BODY_BYTES, OwnWords};
+use super::middleware::{MAX_BODY_BYTES, OwnErrorText};
 use crate::http::auth::Noted;
 
-/// What a request that was passed on carries, with the name of the replica that did. It is passed
-/// on once.
+/// Marks a forwarded request with the name of the replica that forwarded it. It is forwarded once.
 const PASSED_ON: HeaderName = HeaderName::from_static("labwatch-passed-on");
 
-/// What goes with a request. Where a browser came from was looked at here, where it came to.
+/// The headers that are forwarded with a request. The browser's origin was checked here, where it
+/// arrived.
 const ASKED: [HeaderName; 9] = [
     ACCEPT,
     ACCEPT_LANGUAGE,
@@ -35,7 +35,7 @@ const ASKED: [HeaderName; 9] = [
     HeaderName::from_static("x-csrf-token"),
 ];
 
-/// What comes back with an answer.
+/// The headers that are returned with the answer.
 const ANSWERED: [HeaderName; 8] = [
     CACHE_CONTROL,
     CONTENT_TYPE,
@@ -50,13 +50,13 @@ const ANSWERED: [HeaderName; 8] = [
 /// Changes of this replica alone: tokens that it accepts, its log, its lead.
 const OWN: [&str; 3] = ["/api/v2/tokens", "/actuator/logger", "/api/v2/cluster"];
 
-/// What is said while none leads.
+/// The error while no replica leads.
 const NO_LEADER: &str = "no replica leads now: try again in a few seconds";
 
-/// The forms of the page, and what they say before a command.
+/// The forms of the page, and their confirmations.
 const FORMS: &str = "/do/";
 
-/// Passes a command on, where another replica leads.
+/// Forwards a command if another replica leads.
 pub(super) async fn to_leader(
     State(cluster): State<ClusterState>,
     request: Request,
@@ -67,7 +67,7 @@ pub(super) async fn to_leader(
         return next.run(request).await;
     }
     if request.headers().contains_key(PASSED_ON) {
-        // The replica that passed it on has not heard yet that this one leads no more.
+        // The replica that forwarded it has not learned yet that this one leads no more.
         return error::unavailable(NO_LEADER).into_response();
     }
     let leader = view.leader.as_ref();
@@ -101,7 +101,7 @@ pub(super) async fn to_leader(
     }
 }
 
-/// Whether it is for the leader.
+/// Whether the leader must answer it.
 fn is_command(request: &Request) -> bool {
     let path = request.uri().path();
     let is_safe = request.method().is_safe() || request.method() == Method::OPTIONS;
@@ -129,13 +129,13 @@ fn only(headers: &HeaderMap, names: &[HeaderName]) -> HeaderMap {
         .collect()
 }
 
-/// The answer, in its own words. What was changed is in the leader's audit.
+/// The leader's answer with its own text. The leader's audit has the change.
 fn answered((status, headers, body): Returned) -> Response {
     let headers = only(&headers, &ANSWERED);
     let mut response = (status, Noted::elsewhere(), Body::from(body)).into_response();
     response.headers_mut().remove(CONTENT_TYPE);
     response.headers_mut().extend(headers);
-    response.extensions_mut().insert(OwnWords);
+    response.extensions_mut().insert(OwnErrorText);
     response
 }
 
@@ -163,7 +163,7 @@ mod tests {
         }
     }
 
-    /// What this replica answers, and what it passes on, while this one leads.
+    /// The answer of this replica and the forwarded requests, while this one leads.
     async fn ask(leader: Option<&str>, request: Request) -> (StatusCode, Vec<PassedOn>) {
         let mut view = View::connecting(
             peer("second"),

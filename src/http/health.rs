@@ -1,5 +1,5 @@
-//! The health endpoints, in the dialects of four other systems. What an answer says is made by
-//! `health`; here it becomes HTTP.
+//! The health endpoints, in the dialects of four other systems. `health` makes the answers; here
+//! they become HTTP.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use url::form_urlencoded;
 
 use super::error::{self, ApiError, ApiResult, Reason};
 use super::health_state::HealthRoutes;
-use super::middleware::OwnWords;
+use super::middleware::OwnErrorText;
 use super::named::Named;
 use super::routes::{Routes, routes};
 use crate::health::dialects::{self, Answer, Query, Reader, Refused, forms};
-use crate::health::{LevelRefused, Levels, Picture, parse_set_level, targets_of};
+use crate::health::{HealthSnapshot, LevelRefused, Levels, parse_set_level, targets_of};
 use crate::http::auth::{Caller, Need, Scope, Viewer};
 
-/// Which categories are meant, and whether everything is checked first.
+/// The categories that are meant, and whether everything is checked first.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `Query` reads")]
@@ -29,7 +29,7 @@ struct CategoriesAsked {
     /// Names of categories, separated by commas; without them `default`, which holds everything.
     #[param(example = "default")]
     categories: Option<String>,
-    /// `false`: everything is checked before the answer, but not more often than is good.
+    /// `false`: everything is checked before the answer, within a limit on the frequency.
     cache: Option<bool>,
 }
 
@@ -101,8 +101,8 @@ pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
     Routes::needing(Need::Scope(Scope::Admin)).add(routes!(set_level))
 }
 
-/// Whether the process must be started anew (cn-infra's form): it depends on the loop and the
-/// store, never on the laboratory.
+/// Whether the process must be restarted (cn-infra's form): it depends on the loop and the store,
+/// never on the laboratory.
 #[utoipa::path(get, path = "/liveness", tag = "health", responses(
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
@@ -129,9 +129,9 @@ pub(super) async fn actuator(State(state): State<HealthRoutes>) -> ApiResult {
     answered(dialects::actuator(state.levels.is_some(), &state.endpoints))
 }
 
-/// An endpoint that a program around labwatch adds to the actuator.
+/// An endpoint that a program that embeds labwatch adds to the actuator.
 #[utoipa::path(get, path = "/actuator/{name}", tag = "health", operation_id = "actuator_endpoint", params(("name" = String, Path, description = "The endpoint, as `/actuator` lists it", example = "motd")), responses(
-    (status = 200, description = "What the endpoint answers", body = forms::Added),
+    (status = 200, description = "The answer of the endpoint", body = forms::Added),
     (status = 503, description = "It has no answer: `error` says why", body = forms::Added),
 ))]
 pub(super) async fn added(
@@ -145,7 +145,7 @@ pub(super) async fn added(
         .ok_or_else(|| error::no_such_path(&uri))?;
     answered(dialects::of_endpoint(
         endpoint,
-        &state.health_state.picture(),
+        &state.health_state.snapshot(),
     ))
 }
 
@@ -174,14 +174,14 @@ pub(super) async fn actuator_health_of(
     answered(dialects::health_of(&picture, &kind, &name))
 }
 
-/// What runs here: the program, the laboratory in numbers, the rules in force.
+/// Information about the running program, the laboratory in numbers, and the rules in force.
 #[utoipa::path(get, path = "/actuator/info", tag = "health", responses(
-    (status = 200, description = "A member that cannot be told shows its error", body = forms::Info),
+    (status = 200, description = "A member that cannot be made shows its error", body = forms::Info),
 ))]
 pub(super) async fn info(State(state): State<HealthRoutes>, caller: Caller) -> ApiResult {
     let picture = state.health_state.picture().seen_by(caller.visibility());
     answered(dialects::info(
-        &picture,
+        &health,
         &state.contributors,
         reader(&caller),
     ))
@@ -239,7 +239,7 @@ pub(super) async fn health(
     headers: HeaderMap,
 ) -> ApiResult {
     let query = asked(query)?;
-    let picture = picture(&state, &query, &caller).await;
+    let health = snapshot(&state, &query, &caller).await;
     let accepted: Vec<&str> = headers
         .get_all(ACCEPT)
         .iter()
@@ -248,13 +248,13 @@ pub(super) async fn health(
     let wants_json = dialects::wants_json(&accepted.join(","));
     let reader = reader(&caller);
     answered(if wants_json {
-        dialects::health_json(&picture, &query, reader)
+        dialects::health_json(&health, &query, reader)
     } else {
-        dialects::health_page(&picture, &query, reader)
+        dialects::health_page(&health, &query, reader)
     })
 }
 
-/// What a caller may see and do.
+/// The access of a caller.
 fn reader(caller: &Caller) -> Reader {
     if caller.may(Scope::Admin) {
         Reader::Maintainer
@@ -276,14 +276,14 @@ pub(super) async fn gtg(
     RawQuery(query): RawQuery,
 ) -> ApiResult {
     let query = asked(query)?;
-    let picture = picture(&state, &query, &caller).await;
-    answered(Ok(dialects::gtg(&picture, &query)))
+    let health = snapshot(&state, &query, &caller).await;
+    answered(Ok(dialects::gtg(&health, &query)))
 }
 
-/// Every single check of the categories: each stream, each remote login, each component, each
+/// Every single check of the categories: each stream, each jump connection, each component, each
 /// self-test.
 #[utoipa::path(get, path = "/__agghealth", tag = "health", params(CategoriesAsked), responses(
-    (status = 200, description = "What cannot be reached is among them, failing", body = forms::Aggregate),
+    (status = 200, description = "What cannot be reached is listed as failing", body = forms::Aggregate),
 ))]
 pub(super) async fn agg_health(
     State(state): State<HealthRoutes>,
@@ -291,36 +291,36 @@ pub(super) async fn agg_health(
     RawQuery(query): RawQuery,
 ) -> ApiResult {
     let query = asked(query)?;
-    let picture = picture(&state, &query, &caller).await;
-    answered(dialects::agg_health(&picture, &query))
+    let health = snapshot(&state, &query, &caller).await;
+    answered(dialects::agg_health(&health, &query))
 }
 
 /// OK or FAIL of every component and experiment (Axway's form). The components decide.
 #[utoipa::path(get, path = "/status", tag = "health", responses(
-    (status = 200, description = "OK", body = forms::Whole),
-    (status = 503, description = "FAIL, in the same form", body = forms::Whole),
+    (status = 200, description = "OK", body = forms::OverallStatus),
+    (status = 503, description = "FAIL, in the same form", body = forms::OverallStatus),
 ))]
 pub(super) async fn status(Seen(picture): Seen) -> ApiResult {
     answered(dialects::status(&picture))
 }
 
 /// OK or FAIL of one component or experiment.
-#[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` tells it", example = "book")), responses(
+#[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` lists it", example = "book")), responses(
     (status = 200, description = "OK", body = forms::CheckStatus), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
 pub(super) async fn status_of(Seen(picture): Seen, Named(name): Named<String>) -> ApiResult {
     answered(dialects::status_of(&picture, &name))
 }
 
-/// The picture from the last results; or, for readers with a token who ask for it, after everything
+/// The snapshot of the last results; or, for readers with a token who request it, after everything
 /// was checked. Others could have book polled without end.
-async fn picture(state: &HealthRoutes, query: &Query, caller: &Caller) -> Picture {
-    let picture = if query.fresh && caller.may(Scope::Read) {
-        state.refresher.picture().await
+async fn snapshot(state: &HealthRoutes, query: &Query, caller: &Caller) -> HealthSnapshot {
+    let health = if query.fresh && caller.may(Scope::Read) {
+        state.refresher.snapshot().await
     } else {
-        state.health_state.picture()
+        state.health_state.snapshot()
     };
-    picture.seen_by(caller.visibility())
+    health.seen_by(caller.visibility())
 }
 
 /// What is asked for. Parameters that are not known are passed over, as probes add some of their
@@ -354,7 +354,7 @@ fn response(answer: Answer) -> Response {
     let mut response = Body::from(answer.body).into_response();
     *response.status_mut() =
         StatusCode::from_u16(answer.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    response.extensions_mut().insert(OwnWords);
+    response.extensions_mut().insert(OwnErrorText);
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     if let Some(content_type) = answer.content_type {

@@ -1,4 +1,4 @@
-//! What the paths of health answer from.
+//! The state of the health endpoints.
 
 use std::sync::Arc;
 
@@ -6,20 +6,19 @@ use super::commands::Give;
 use crate::health::dialects::{Contributor, Endpoint};
 use crate::health::{HealthState, Levels, PassiveChecks, Refresher};
 
-/// What the paths of health answer from.
 #[derive(Clone)]
 pub struct HealthRoutes {
-    /// Gives pictures.
+    /// Gives snapshots.
     pub health_state: HealthState,
-    /// Gives pictures for which everything was checked.
+    /// Gives snapshots for which everything was checked.
     pub refresher: Arc<Refresher>,
-    /// The components that report by themselves.
-    pub pushed: Arc<PassiveChecks>,
+    /// The components that report themselves.
+    pub passive: Arc<PassiveChecks>,
     /// What is contributed to `/actuator/info`.
     pub contributors: Arc<[Contributor]>,
     /// What is added to the actuator.
     pub endpoints: Arc<[Endpoint]>,
-    /// The way of commands to the engine.
+    /// Sends commands to the engine.
     pub give: Arc<Give>,
     /// The levels of the log; without them there is no `/actuator/logger`.
     pub levels: Option<Arc<dyn Levels>>,

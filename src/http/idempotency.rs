@@ -1,6 +1,5 @@
-//! `Idempotency-Key`: the same request sent again gets the answer that the first one got, and does
-//! nothing a second time. Kept in memory, for a day, within bounds; another request with a known
-//! key is refused.
+//! `Idempotency-Key`: a repeated request gets the first one's answer and is not carried out again.
+//! Kept in memory for a day, within bounds; another request with a known key is refused.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +24,7 @@ use crate::http::auth::{Caller, Noted};
 /// The header with the key.
 const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// Marks an answer that was given before.
+/// Marks a repeated answer.
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// The longest key, in bytes.
@@ -34,17 +33,16 @@ const MAX_KEY_BYTES: usize = 255;
 /// How long an answer is kept.
 const KEPT_FOR: Duration = Duration::from_secs(24 * 3_600);
 
-/// The most answers that are kept; the oldest goes first.
+/// The most answers that are kept; the oldest is dropped first.
 const MAX_KEPT: usize = 1_024;
 
-/// How much room they may take together, in bytes.
+/// The most memory for them together, in bytes.
 const MAX_KEPT_BYTES: usize = 4 << 20;
 
-/// The longest answer that is kept, in bytes. A longer one is given, and its key remembered without
-/// it.
+/// The longest answer that is kept, in bytes. Of a longer one only the key is kept.
 const MAX_ANSWER_BYTES: usize = 1 << 20;
 
-/// The answers that were given to requests with a key, and the requests under way.
+/// Answers to requests with a key, and such requests under way.
 #[derive(Default)]
 pub(super) struct Idempotency {
     kept: Mutex<Kept>,
@@ -59,7 +57,7 @@ struct Kept {
 }
 
 struct Entry {
-    /// Whose key it is, and the key.
+    /// The key's owner, and the key.
     key: (String, String),
     request: Vec<u8>,
     since: Instant,
@@ -67,7 +65,7 @@ struct Entry {
     answer: Option<Answer>,
 }
 
-/// An answer, with what a repetition of it needs.
+/// An answer as it can be repeated.
 #[derive(Clone)]
 struct Answer {
     status: StatusCode,
@@ -76,9 +74,9 @@ struct Answer {
     error: Option<ApiError>,
 }
 
-/// What is known of a key.
+/// The state of a key.
 enum Known {
-    /// Nothing: the request is the first, and under way from now on.
+    /// Unknown: the request is the first, and under way from now on.
     New,
     Answered(Answer),
     Refused(ApiError),
@@ -171,7 +169,7 @@ impl IntoResponse for Answer {
     }
 }
 
-/// Answers a `POST` with a known key as it was answered the first time.
+/// Repeats the first answer to a `POST` with a known key.
 pub(super) async fn once(
     State(store): State<Arc<Idempotency>>,
     request: Request,
@@ -211,8 +209,8 @@ pub(super) async fn once(
 }
 
 impl Idempotency {
-    /// Carries out a first request to its end, also where its client goes away meanwhile: that is
-    /// when it will be sent again.
+    /// Carries out a first request to its end, even if its client disconnects: that is when it will
+    /// be repeated.
     fn carry_out(
         self: &Arc<Self>,
         key: (String, String),
@@ -235,7 +233,7 @@ impl Idempotency {
         answered
     }
 
-    /// The answer, which is kept unless another attempt may end otherwise.
+    /// Keeps the answer unless another attempt may end otherwise.
     async fn keep(&self, key: &(String, String), response: Response) -> Response {
         let (parts, body) = response.into_parts();
         let Ok(body) = to_bytes(body, MAX_ANSWER_BYTES).await else {
@@ -349,7 +347,7 @@ mod tests {
         ));
         let (go, gone) = oneshot::channel::<()>();
         let handler = async {
-            gone.await.expect("it is told to go on");
+            gone.await.expect("it is signalled to go on");
             StatusCode::CREATED.into_response()
         };
         drop(store.carry_out(key("k"), handler));

@@ -1,4 +1,4 @@
-//! Finds an experiment's connection in a source's newest report. Made once for an answer, so that
+//! Finds an experiment's connection in a source's newest report. Built once per answer, so that
 //! 10,000 experiments cost one pass over the report.
 
 use std::cmp::Reverse;
@@ -13,8 +13,8 @@ pub(super) struct Lookup<'a> {
 }
 
 impl<'a> Lookup<'a> {
-    /// Of the connections of `source` that have the scope `role`, or come from a server too old to
-    /// tell scopes.
+    /// Indexes the connections of `source` that have the scope `role`, or whose server is too old
+    /// to report scopes.
     pub(super) fn new(source: &'a SourceView, role: Scopes) -> Self {
         let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
         for connection in source
@@ -41,8 +41,8 @@ impl<'a> Lookup<'a> {
     }
 }
 
-/// The best connection of one topic, found by one pass over the report: less than a [`Lookup`]
-/// where little is looked up.
+/// The best connection of one topic, found by one pass over the report: cheaper than a [`Lookup`]
+/// for few topics.
 pub(super) fn best<'a>(
     source: &'a SourceView,
     role: Scopes,
@@ -72,8 +72,8 @@ fn plays(role: Scopes, scopes: Scopes) -> bool {
     scopes.has(role) || scopes.has(Scopes::UNSAID)
 }
 
-/// What is known to be the experiment beats what may be; then what sent last wins, then what
-/// connected last.
+/// A connection that is known to be the experiment's beats one that may be; then the latest sender
+/// wins, then the latest to connect.
 fn rank<'a>(role: Scopes, connection: &Connection<'a>) -> (bool, Reverse<Duration>, &'a str) {
     let idle = connection
         .tx
@@ -104,7 +104,7 @@ mod tests {
         }
     }
 
-    /// Which of these connections to one topic is found, by its user agent.
+    /// Checks which of these connections to one topic is found, by its user agent.
     fn check(connections: &[(&str, Scopes, &str, Option<Traffic>)], expect: Option<&str>) {
         for turn in [false, true] {
             let mut connections = connections.to_vec();

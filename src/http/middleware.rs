@@ -1,5 +1,5 @@
-//! What every answer has in common: an id, one form of errors, bounds on size and time,
-//! compression, the headers that browsers are told to be careful by, and a panic that ends nothing.
+//! Common response middleware: a request id, one form of errors, bounds on size and time,
+//! compression, security headers, and containment of panics.
 
 use std::any::Any;
 use std::time::Duration;
@@ -32,8 +32,7 @@ use super::unread_body::settle;
 /// The longest body of a request, in bytes.
 pub const MAX_BODY_BYTES: usize = 64 << 10;
 
-/// How long a handler may take until its answer begins. Events that are sent as they come begin at
-/// once.
+/// How long a handler may take until its answer begins. Streams of events begin at once.
 pub const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// Shorter answers are not compressed: it would not make them fewer packets.
@@ -45,34 +44,34 @@ const MAX_REQUEST_ID: usize = 64;
 /// The id of a request, and of its answer.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
-/// What a page may load and do, unless its handler says otherwise: what it brings itself, and no
-/// text that becomes a script.
+/// The default content security policy of a page: only its own resources, and no text that becomes
+/// a script.
 pub const PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; \
     font-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'; \
     require-trusted-types-for 'script'; trusted-types 'none'";
 
-/// What anything else may do when it is shown as a page: nothing.
+/// The policy for anything else that is shown as a page: nothing is allowed.
 const NO_PAGE_POLICY: &str =
     "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/// What no page of ours needs.
+/// The browser features that no page of ours needs.
 const PERMISSIONS: &str = "camera=(), microphone=(), geolocation=(), payment=(), usb=(), serial=(), midi=(), \
     accelerometer=(), gyroscope=(), magnetometer=(), display-capture=()";
 
-/// A year, in which browsers that once came over TLS come by nothing else.
+/// A year, in which browsers that once came over TLS use nothing else.
 const ONLY_TLS: &str = "max-age=31536000";
 
-/// Marks an answer whose status is its message, as 503 is that of health: it is no error, and keeps
+/// Marks an answer whose status is its content, as 503 is that of health: it is no error, and keeps
 /// its body.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct OwnWords;
+pub(super) struct OwnErrorText;
 
-/// Puts around the routes what every answer has in common.
-pub(super) fn dressed(routes: Router, cors: Cors) -> Router {
+/// Adds the common layers.
+pub(super) fn with_layers(routes: Router, cors: Cors) -> Router {
     let worth = SizeAbove::new(COMPRESSED_FROM)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES);
-    // The fastest level: the processor belongs to the judgement, and JSON shrinks to a tenth in any
+    // The fastest level: the processor is needed for evaluation, and JSON shrinks to a tenth in any
     // case.
     let compression = CompressionLayer::new()
         .quality(CompressionLevel::Fastest)
@@ -116,15 +115,15 @@ async fn in_time(request: Request, next: Next) -> Response {
         })
 }
 
-/// What is known of a request when its answer goes out.
-struct Asked {
+/// The properties of a request that its answer depends on.
+struct RequestContext {
     id: String,
     /// Whether errors have the form of the old program.
     is_old: bool,
     tls: bool,
 }
 
-impl Asked {
+impl RequestContext {
     fn of(request: &Request) -> Self {
         Self {
             id: request_id(request.headers()),
@@ -137,20 +136,20 @@ impl Asked {
     }
 }
 
-/// An answer to this request that no route gave, as [`dressed`] would have it.
-pub(super) fn dressed_alone(request: &Request, answer: Response) -> Response {
-    finished(answer, &Asked::of(request))
+/// Adds the common headers to an answer that no route gave.
+pub(super) fn with_common_headers(request: &Request, answer: Response) -> Response {
+    finished(answer, &RequestContext::of(request))
 }
 
-/// Gives errors their form and every answer its headers.
+/// Gives errors their form and adds the common headers.
 async fn with_common_layers(request: Request, next: Next) -> Response {
-    let asked = Asked::of(&request);
+    let asked = RequestContext::of(&request);
     let span = tracing::info_span!("request", id = asked.id);
     let response = next.run(request).instrument(span).await;
     finished(response, &asked)
 }
 
-fn finished(response: Response, asked: &Asked) -> Response {
+fn finished(response: Response, asked: &RequestContext) -> Response {
     let mut response = explained(response, asked);
     let status = response.status();
     let headers = response.headers_mut();
@@ -165,16 +164,16 @@ fn finished(response: Response, asked: &Asked) -> Response {
     response
 }
 
-/// An error in the API's form, wherever it was made. What tells it in its own words stays as it is:
-/// a page, or what is marked so.
-fn explained(mut response: Response, asked: &Asked) -> Response {
+/// Rewrites an error to the API's form, wherever it was made. Pages and answers marked as having
+/// their own text stay.
+fn explained(mut response: Response, asked: &RequestContext) -> Response {
     let status = response.status();
     let ours = response.extensions_mut().remove::<ApiError>();
-    let own_words =
-        response.extensions().get::<OwnWords>().is_some() || is_page(response.headers());
+    let has_own_text =
+        response.extensions().get::<OwnErrorText>().is_some() || is_page(response.headers());
     let error = match ours {
         Some(error) => error,
-        None if (status.is_client_error() || status.is_server_error()) && !own_words => {
+        None if (status.is_client_error() || status.is_server_error()) && !has_own_text => {
             error::of_status(status)
         }
         None => return response,
@@ -186,8 +185,8 @@ fn explained(mut response: Response, asked: &Asked) -> Response {
     Response::from_parts(parts, Body::from(body))
 }
 
-/// The headers that browsers are careful by. What a handler has set stays.
-fn protect(headers: &mut HeaderMap, asked: &Asked) {
+/// Adds the security headers. Those that a handler has set stay.
+fn protect(headers: &mut HeaderMap, asked: &RequestContext) {
     let policy = if is_page(headers) {
         PAGE_POLICY
     } else {
@@ -227,7 +226,7 @@ pub(super) fn is_page(headers: &HeaderMap) -> bool {
         .is_some_and(|kind| kind.starts_with("text/html"))
 }
 
-/// The id that the sender gave, where it is harmless in a log, or a new one.
+/// The sender's request id, where it is safe to log, or a new one.
 fn request_id(headers: &HeaderMap) -> String {
     let sane = |id: &&str| {
         (1..=MAX_REQUEST_ID).contains(&id.len())
@@ -265,7 +264,7 @@ mod tests {
         let mut server = JoinSet::new();
         server.spawn(super::super::serve(
             listener,
-            dressed(routes, Cors::Off),
+            with_layers(routes, Cors::Off),
             CancellationToken::new(),
         ));
 
@@ -275,7 +274,7 @@ mod tests {
         let mut answers = String::new();
         stream.read_to_string(&mut answers).await.expect("reads");
         assert!(answers.starts_with("HTTP/1.1 500"), "{answers}");
-        assert!(answers.contains(r#""status":500,"detail":"labwatch made a mistake; its log says which","reason":"internal","request_id":"7"}"#), "{answers}");
+        assert!(answers.contains(r#""status":500,"detail":"internal error of labwatch: see its log","reason":"internal","request_id":"7"}"#), "{answers}");
         assert!(!answers.contains("secret"), "{answers}");
         assert!(
             answers.ends_with("fine"),
@@ -289,7 +288,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_handler_that_never_ends_is_given_up() {
-        let routes = dressed(
+        let routes = with_layers(
             Router::new().route("/", get(async || std::future::pending::<&str>().await)),
             Cors::Off,
         );
@@ -333,7 +332,7 @@ mod tests {
         );
         protect(
             &mut headers,
-            &Asked {
+            &RequestContext {
                 id: String::new(),
                 is_old: false,
                 tls: false,

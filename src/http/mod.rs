@@ -1,10 +1,10 @@
-//! The HTTP server: version 1 of the API, which is what the old web page and maintainers' scripts
-//! read; version 2, everything else; the health endpoints; and the page. Authentication stands
-//! before each route, by the group that the route is in.
+//! The HTTP server: version 1 of the API, which the old web page and maintainers' scripts read;
+//! version 2, everything else; the health endpoints; and the page. Each route is authenticated by
+//! the group that it is in.
 //!
-//! Never touches the engine, a client or an effect: a handler takes the newest snapshot and lets go
-//! of it when the answer is written, or asks the history's reader, so a slow or hostile reader can
-//! stall no other.
+//! Handlers never call the engine, a client or an effect: they read the newest snapshot or the
+//! history, and release it when the answer is written, so a slow or hostile reader cannot block
+//! others.
 
 pub mod auth;
 mod cluster_state;
@@ -49,7 +49,7 @@ pub use commands::{
 pub use cors::Cors;
 pub use document::written;
 pub use health_state::HealthRoutes;
-pub use metrics::{Count, Figures};
+pub use metrics::{Count, MetricsEndpoint};
 pub use middleware::{ANSWER_WITHIN, MAX_BODY_BYTES, PAGE_POLICY};
 pub use port_probe::{StatusAnswer, labwatch_on, status_on};
 pub use prefix::below;

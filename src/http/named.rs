@@ -1,4 +1,4 @@
-//! What a path names.
+//! Typed parameters in paths.
 
 use axum::extract::{FromRequestParts, Path};
 use axum::http::request::Parts;
@@ -6,8 +6,8 @@ use serde::de::DeserializeOwned;
 
 use super::error::{self, ApiError, ApiResult};
 
-/// What stands in a path for its placeholders. Where that is none of what they can be, as a name
-/// that is not UTF-8, there is no such path.
+/// The parameters of a path. A value that cannot be one, such as a name that is not UTF-8, makes it
+/// a path that does not exist.
 pub(super) struct Named<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned + Send> FromRequestParts<S> for Named<T> {

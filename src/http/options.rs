@@ -1,5 +1,5 @@
-//! What a path is asked by another method than those that it takes: `OPTIONS` lists them, any other
-//! method is refused with the list.
+//! Methods that a path does not take: `OPTIONS` lists the methods, any other is refused with the
+//! list.
 
 use axum::http::header::ALLOW;
 use axum::http::{HeaderValue, Method, StatusCode};
@@ -17,7 +17,7 @@ pub(super) fn allow(methods: &[Method]) -> String {
     words.join(",")
 }
 
-/// The answer to a method that a path does not take.
+/// The answer to a request with a method that the path does not take.
 pub(super) fn answer(method: &Method, allow: &str) -> Response {
     let mut response = if method == Method::OPTIONS {
         StatusCode::NO_CONTENT.into_response()

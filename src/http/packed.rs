@@ -1,5 +1,5 @@
-//! Long answers, which are kept compressed while they are sent: a reader that does not read holds a
-//! thirtieth of what it asked for.
+//! Long answers are kept compressed while they are sent, so that a slow reader holds a thirtieth of
+//! the memory.
 
 use std::convert::Infallible;
 use std::io::{self, Cursor, Read, Write};
@@ -31,16 +31,15 @@ pub(super) const PIECE_BYTES: usize = 32 << 10;
 /// The longest answer that is packed, in bytes. None is longer.
 const MAX_ANSWER_BYTES: usize = 256 << 20;
 
-/// How much room the long answers may take together that stand whole in memory until they are
-/// packed, in bytes.
+/// The most memory for long answers that are not compressed yet, in bytes.
 const MAX_WHOLE_BYTES: usize = 24 << 20;
 
-/// How much room they may take together once they are packed, until their readers have them, in
-/// bytes. Those that all readers of one moment share have a bound of their own.
+/// The most memory for compressed answers that their readers do not have yet, in bytes. Those that
+/// all readers of one snapshot share have a bound of their own.
 const MAX_PACKED_BYTES: usize = 16 << 20;
 
-/// The room for long answers: until they are packed, and then until they are read. A clone is the
-/// same one.
+/// The memory for long answers: until they are compressed, and then until they are read. Clones
+/// share it.
 #[derive(Debug, Clone)]
 pub(super) struct Room {
     whole: Arc<Semaphore>,
@@ -58,13 +57,13 @@ impl Default for Room {
 }
 
 impl Room {
-    /// Room for an answer of this length until it is dropped; `None` where others take it. One that
-    /// is longer than all room takes all.
+    /// Reserves memory for an answer of this length until dropped; `None` where others use it. One
+    /// that is longer than the bound takes all.
     fn take(&self, length: u64) -> Option<OwnedSemaphorePermit> {
         taken(&self.whole, length.min(MAX_WHOLE_BYTES as u64))
     }
 
-    /// The body, with room for it until its reader has it; `None` where others take it.
+    /// The body with memory reserved until its reader has it; `None` where others use it.
     fn keep(&self, body: Packed) -> Option<Packed> {
         let room = taken(&self.packed, body.bytes.len().min(MAX_PACKED_BYTES) as u64)?;
         let bytes = Bytes::from_owner(Kept {
@@ -80,7 +79,7 @@ fn taken(room: &Arc<Semaphore>, length: u64) -> Option<OwnedSemaphorePermit> {
     Arc::clone(room).try_acquire_many_owned(pieces.max(1)).ok()
 }
 
-/// Bytes that take room.
+/// Bytes with their reservation.
 struct Kept {
     bytes: Bytes,
     _room: OwnedSemaphorePermit,
@@ -92,7 +91,7 @@ impl AsRef<[u8]> for Kept {
     }
 }
 
-/// The body of an answer, compressed where it is long. A clone is the same one.
+/// The body of an answer, compressed where it is long. Clones share it.
 #[derive(Debug, Clone)]
 pub(super) struct Packed {
     bytes: Bytes,
@@ -102,7 +101,7 @@ pub(super) struct Packed {
     life: Weak<Vec<u8>>,
 }
 
-/// Bytes of which it can be told whether a reader still has them.
+/// Bytes that show whether a reader still has them.
 struct Counted(Arc<Vec<u8>>);
 
 impl AsRef<[u8]> for Counted {
@@ -111,8 +110,8 @@ impl AsRef<[u8]> for Counted {
     }
 }
 
-/// Takes the body of an answer as it is written. What gets long is compressed from then on, at the
-/// fastest level.
+/// Receives the body of an answer as it is written. A long one is compressed from the moment it
+/// gets long, at the fastest level.
 pub(super) struct Packer {
     digest: Digest,
     length: u64,
@@ -158,7 +157,7 @@ impl Write for Packer {
 }
 
 impl Packer {
-    /// What was written, with its tag.
+    /// The written body with its tag.
     pub(super) fn finish(self) -> io::Result<(Tag, Packed)> {
         let tag = self.digest.tag();
         let encoder = match self.form {
@@ -186,12 +185,12 @@ impl Packed {
         }
     }
 
-    /// Is gone when no reader has the bytes any more; at once where they were not packed.
+    /// Dangles when no reader has the bytes any more; at once where they were not compressed.
     pub(super) fn life(&self) -> Weak<Vec<u8>> {
         Weak::clone(&self.life)
     }
 
-    /// Compresses what is long, beside what else is to be done.
+    /// Compresses a long body, in a thread of its own.
     async fn of(body: Bytes) -> Self {
         let fallback = Self::plain(body.clone());
         let packing = tokio::task::spawn_blocking(move || {
@@ -229,8 +228,8 @@ impl Packed {
     }
 }
 
-/// Packs every long answer that is whole in memory, and is not compressed yet. While too many are
-/// being packed, it is refused: a reader that asks for many at once does not fill the memory.
+/// Compresses every long answer that is whole in memory and not compressed yet. While too many are
+/// being compressed it is refused, so that parallel requests cannot fill the memory.
 pub(super) async fn pack(State(room): State<Room>, request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let has_body = request.method() != Method::HEAD;
@@ -238,7 +237,8 @@ pub(super) async fn pack(State(room): State<Room>, request: Request, next: Next)
     let length = response.body().size_hint().exact().unwrap_or_default();
     let is_long = length >= PACKED_FROM as u64;
     let headers = response.headers();
-    // What was packed already is unpacked piece by piece, and knows its length all the same.
+    // A body that is compressed already is unpacked piece by piece, and its length is known all the
+    // same.
     let is_packed = headers.contains_key(CONTENT_ENCODING)
         || response.extensions().get::<AlreadyPacked>().is_some();
     if !has_body || !is_long || is_packed {
@@ -274,8 +274,7 @@ fn marked(mut response: Response, is_compressed: bool) -> Response {
     response
 }
 
-/// Whether the reader takes gzip. One that would rather have something else (`gzip;q=0.1`) gets it
-/// too.
+/// Whether the reader takes gzip. One that prefers another encoding (`gzip;q=0.1`) gets it too.
 fn takes_gzip(asked: &HeaderMap) -> bool {
     let lists = asked
         .get_all(ACCEPT_ENCODING)
@@ -309,7 +308,7 @@ impl HttpBody for Unpacked {
         let mut piece = Vec::with_capacity(PIECE_BYTES);
         let mut reader = (&mut self.decoder).take(PIECE_BYTES as u64);
         let read = reader.read_to_end(&mut piece);
-        // What we packed ourselves can be unpacked; were it not so, the answer would end before its
+        // What we compressed ourselves can be unpacked; if not, the answer would end before its
         // length and show it.
         if read.is_err() || piece.is_empty() {
             return Poll::Ready(None);

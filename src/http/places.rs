@@ -1,6 +1,6 @@
-//! The places of connections: so many together, so many of one client, and a few for this host
-//! alone. Where there is none, a connection that waits for a request makes room, so that clients
-//! that send nothing cannot keep out those that ask.
+//! Bounds on connections: a total, a number for each client, and some for this host alone. When all
+//! places are taken, a connection that waits for a request is closed, so that idle clients cannot
+//! keep out active ones.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -10,19 +10,18 @@ use tokio_util::sync::CancellationToken;
 
 use super::auth::customer;
 
-/// How many places there are.
+/// The numbers of places.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct PlaceLimits {
-    /// Connections together, those of this host aside.
+    /// Connections in total, without those of this host.
     pub(super) together: usize,
-    /// Connections of one client. Clients on this host and trusted proxies, who speak for many,
-    /// may have all.
+    /// Connections of one client. Clients on this host and trusted proxies, which stand for many,
+    /// may use all.
     pub(super) of_one: usize,
     /// Further connections that only clients on this host may have.
     pub(super) for_this_host: usize,
 }
 
-/// The places of all connections.
 #[derive(Debug)]
 pub(super) struct Places {
     limits: PlaceLimits,
@@ -38,7 +37,7 @@ struct Taken {
 #[derive(Debug)]
 struct Connection {
     client: IpAddr,
-    /// Since which turn it waits for the head of a request; `None` while a request is answered.
+    /// The turn since which it waits for the head of a request; `None` while a request is answered.
     waits_since: Option<u64>,
     displaced: CancellationToken,
 }
@@ -59,8 +58,8 @@ impl Places {
         })
     }
 
-    /// A place for a client's connection; where all are taken, that of the connection which has
-    /// waited longest for a request. `None` when every connection that could make room is being
+    /// Takes a place for a client's connection; where all are taken, that of the connection which
+    /// has waited longest for a request. `None` when all connections that could be closed are being
     /// answered.
     pub(super) fn take(self: &Arc<Self>, client: IpAddr, speaks_for_many: bool) -> Option<Place> {
         let is_local = client.to_canonical().is_loopback();
@@ -107,7 +106,7 @@ impl Taken {
         largest.map(|(client, _)| client)
     }
 
-    /// Ends the connection that has waited longest among these.
+    /// Closes the connection that has waited longest among these.
     fn displace(&mut self, which: impl Fn(&Connection) -> bool) -> Option<()> {
         let candidates = self.connections.iter().filter(|(_, one)| which(one));
         let waiting = candidates.filter_map(|(id, one)| Some((one.waits_since?, *id)));
@@ -140,7 +139,7 @@ impl Place {
         self.displaced.clone()
     }
 
-    /// Says whether the connection waits for a request or is being answered.
+    /// Notes whether the connection waits for a request or is being answered.
     pub(super) fn waits(&self, waits: bool) {
         let mut taken = self.places.taken();
         taken.latest += 1;

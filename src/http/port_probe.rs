@@ -1,4 +1,4 @@
-//! What answers on an address: another labwatch, or another program. Asks one question, and knows
+//! Detects whether another labwatch already owns the port. Sends one request, and recognises
 //! labwatch by its headers alone.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -9,7 +9,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// What every answer of labwatch's API has in its header `Server`, good or bad.
+/// The value of the header `Server` in every answer of labwatch's API, successful or not.
 pub(super) const SERVER: &str = concat!("labwatch/", env!("CARGO_PKG_VERSION"));
 
 /// How long it may take to answer.
@@ -21,7 +21,7 @@ const MAX_HEAD_BYTES: u64 = 8 << 10;
 /// The longest answer that is read, in bytes: the status of 10,000 experiments is about 3 MB.
 const MAX_STATUS_BYTES: u64 = 32 << 20;
 
-/// The longest version that is repeated, in characters.
+/// The longest version that is shown, in characters.
 const MAX_VERSION_CHARS: usize = 40;
 
 /// The version of the labwatch that answers on this address; `None` where nothing answers in time,
@@ -32,10 +32,9 @@ pub async fn labwatch_on(address: SocketAddr) -> Option<String> {
     version(&String::from_utf8_lossy(&head))
 }
 
-/// What a labwatch answers about itself.
+/// The answer of another labwatch about itself.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StatusAnswer {
-    /// Its version.
     pub version: String,
     /// 200 where it is OK, 503 where it is not, 401 where reading needs a token.
     pub status: u16,
@@ -58,7 +57,7 @@ pub async fn status_on(address: SocketAddr) -> Option<StatusAnswer> {
     })
 }
 
-/// What listens on every address is asked on this host.
+/// An address of this host for a server that listens on every address.
 fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
@@ -68,14 +67,14 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
-/// Up to where an answer is read.
+/// How far an answer is read.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Until {
     Head,
     End,
 }
 
-/// Asks in HTTP/1.0, whose answers end with the connection and are in one piece.
+/// Sends the request in HTTP/1.0, whose answers end with the connection and are in one piece.
 async fn ask(address: SocketAddr, most: u64, until: Until) -> std::io::Result<Vec<u8>> {
     let mut stream = TcpStream::connect(address).await?;
     let question = format!("GET /status HTTP/1.0\r\nhost: {address}\r\nconnection: close\r\n\r\n");
@@ -152,7 +151,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn who_says_nothing_is_nobody() {
+    async fn a_caller_without_credentials_is_unknown() {
         assert_eq!(asked("").await, None);
         let free = TcpListener::bind("127.0.0.1:0")
             .await

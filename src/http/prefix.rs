@@ -1,5 +1,5 @@
-//! Serving below a path of our own, for a proxy that hands requests on as they come: the path is
-//! taken off before anything looks at it, and outside of it there is nothing.
+//! Serves below a path prefix, for a proxy that passes paths on unchanged: the prefix is removed
+//! before routing, and no other path exists.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use axum::response::{IntoResponse, Response};
 use super::error;
 use super::middleware;
 
-/// Puts everything below `prefix`, which begins with a slash and ends with none; where it is empty,
-/// all stays where it is.
+/// Nests everything below `prefix`, which begins with a slash and does not end with one; an empty
+/// one changes nothing.
 pub fn below(prefix: &str, all: Router) -> Router {
     if prefix.is_empty() {
         return all;
@@ -32,16 +32,16 @@ async fn take_off(State(prefix): State<Arc<str>>, mut request: Request, next: Ne
             next.run(request).await
         }
         None if request.uri().path() == &*prefix => {
-            middleware::dressed_alone(&request, with_slash(&prefix, request.uri()))
+            middleware::with_common_headers(&request, with_slash(&prefix, request.uri()))
         }
-        None => middleware::dressed_alone(
+        None => middleware::with_common_headers(
             &request,
             error::outside(request.uri(), &prefix).into_response(),
         ),
     }
 }
 
-/// The address as it is without the prefix, where it lies below.
+/// The address without the prefix, if it lies below it.
 fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
     let rest = uri
         .path_and_query()?
@@ -54,7 +54,7 @@ fn inside(prefix: &str, uri: &Uri) -> Option<Uri> {
 }
 
 /// Redirects a path without the slash to the start. The address is relative, so that it is right
-/// whatever a proxy puts in front.
+/// behind any proxy.
 fn with_slash(prefix: &str, uri: &Uri) -> Response {
     let last = prefix.rsplit('/').next().unwrap_or_default();
     let query = uri

@@ -1,4 +1,4 @@
-//! Why something is refused: one list of reasons, each with its status and its title.
+//! The reasons for refusals, each with its status and title.
 
 use axum::http::StatusCode;
 use serde::Serialize;
@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $status:ident, $title:literal;)*) => {
-        /// Why something is refused, for programs. A reason keeps its name and its meaning.
+        /// The reason for a refusal, for programs. A reason keeps its name and its meaning.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
         #[serde(rename_all = "kebab-case")]
         pub(super) enum Reason {
@@ -14,7 +14,6 @@ macro_rules! reasons {
         }
 
         impl Reason {
-            /// Every reason.
             #[cfg(test)]
             pub(super) const ALL: &'static [Self] = &[$(Self::$name,)*];
 
@@ -23,7 +22,7 @@ macro_rules! reasons {
                 match self { $(Self::$name => StatusCode::$status,)* }
             }
 
-            /// What kind of problem it is, in a few words that do not change from case to case.
+            /// The kind of problem in a few words, the same in every case.
             pub(super) fn title(self) -> &'static str {
                 match self { $(Self::$name => $title,)* }
             }
@@ -90,7 +89,7 @@ reasons! {
 }
 
 impl Reason {
-    /// The word of the reason, as in answers.
+    /// Its name in answers.
     pub(super) fn word(self) -> String {
         serde_json::to_value(self)
             .ok()

@@ -1,5 +1,5 @@
-//! Single-flight response cache: one rendering for all readers of one snapshot. What is long is
-//! kept compressed alone.
+//! Single-flight response cache: one rendering for all readers of one snapshot. Long ones are kept
+//! in compressed form only.
 
 use std::io::{self, BufWriter, Write};
 use std::sync::{Arc, Weak};
@@ -11,16 +11,16 @@ use super::error::{self, ApiResult};
 use super::etag::Tag;
 use super::packed::{PIECE_BYTES, Packed, Packer};
 
-/// How many long renderings there may be at the same time, those among them that slow readers still
-/// have. While there are so many, the newest is given to all, until the readers of another have it
-/// or their connections have lived their lives.
+/// How many long renderings may exist at the same time, including those that slow readers still
+/// have. Beyond that the newest one is given to all, until the readers of another have it or their
+/// connections have reached their maximum lifetime.
 const MAX_ALIVE: usize = 3;
 
-/// The rendering of the newest thing that was asked for.
+/// The rendering of the newest version that was requested.
 ///
-/// It bounds what many readers cost: one rendering and one compression for each thing, and
+/// It bounds the cost of many readers: one rendering and one compression for each version, and
 /// [`MAX_ALIVE`] compressed copies in memory, however many read and however slowly. A long
-/// rendering is compressed while it is written, so it never stands whole in memory.
+/// rendering is compressed while it is written, so it is never whole in memory.
 pub(super) struct Shared<T> {
     latest: Mutex<Rendered<T>>,
 }
@@ -28,7 +28,7 @@ pub(super) struct Shared<T> {
 struct Rendered<T> {
     of: Weak<T>,
     body: Option<(Tag, Packed)>,
-    /// The long ones that there were, as long as a reader has them.
+    /// Past long renderings, as long as a reader has them.
     alive: Vec<Weak<Vec<u8>>>,
 }
 
@@ -45,9 +45,8 @@ impl<T> Default for Shared<T> {
 }
 
 impl<T: Send + Sync + 'static> Shared<T> {
-    /// The rendering of this thing, which is JSON, as an answer to a reader who asked with these
-    /// headers. Its tag changes only with its bytes. It is written beside what else is to be
-    /// done.
+    /// The rendering of this version, which is JSON, as an answer to a reader with these headers.
+    /// Its tag changes only with its bytes. It is written in a thread of its own.
     ///
     /// # Errors
     /// When `render` fails.
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_failure_is_told_and_not_kept() {
+    async fn a_failure_is_reported_and_not_cached() {
         let (shared, thing, plain) = (Shared::default(), Arc::new(1), HeaderMap::new());
         let fails = |_: &u8, _: &mut dyn Write| Err(io::Error::other("no"));
         let refused = shared.answer(&plain, &thing, fails).await;

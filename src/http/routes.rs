@@ -1,6 +1,6 @@
-//! Routes in groups: what the routes of a group need is said once, for the group. The list of all
-//! routes is made of the same declarations as the router and the OpenAPI document, so none of the
-//! three can lack one that the others have.
+//! Routes in groups: what the routes of a group need is declared once, for the group. The list of
+//! all routes comes from the same declarations as the router and the OpenAPI document, so none of
+//! the three can lack a route.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,12 +22,12 @@ use super::cluster_state::ClusterState;
 use super::{forward, options};
 use crate::http::auth::{Need, Scope};
 
-/// The handlers of one path, and what the documents say of them.
+/// The handlers of one path, and their documentation.
 #[cfg(feature = "api-docs")]
 pub(super) use utoipa_axum::routes;
 
-/// The handlers of one path, without what the documents say of them: those are served as they are
-/// checked in, and making them anew would take a fourteenth of the program.
+/// The handlers of one path, without their documentation: the documents are served as they are
+/// checked in, and generating them would take a fourteenth of the program.
 #[cfg(any(test, not(feature = "api-docs")))]
 macro_rules! bare_routes {
     ($($handler:path),+ $(,)?) => {{
@@ -48,18 +48,18 @@ macro_rules! bare_routes {
 #[cfg(not(feature = "api-docs"))]
 pub(super) use bare_routes as routes;
 
-/// The name of the way in, in the documents.
+/// The name of the authentication in the documents.
 pub(super) const TOKEN: &str = "token";
 
-/// A route, as the router and the OpenAPI document have it. `HEAD` and `OPTIONS` are answered where
-/// others are.
+/// A route, as in the router and the OpenAPI document. `HEAD` and `OPTIONS` are answered on every
+/// path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rule {
     /// The method.
     pub method: Method,
     /// The path, with its placeholders.
     pub path: String,
-    /// What it needs.
+    /// The access that it needs.
     pub need: Need,
     /// Whether it is in an OpenAPI document.
     pub documented: bool,
@@ -78,7 +78,7 @@ struct Entry<S> {
     handlers: MethodRouter<S>,
 }
 
-/// An empty document, which says nothing yet about itself.
+/// An empty document, whose description is added later.
 #[derive(utoipa::OpenApi)]
 #[openapi()]
 struct Nothing;
@@ -104,7 +104,7 @@ impl<S> Routes<S> {
 }
 
 impl<S: Clone + Send + Sync + 'static> Routes<S> {
-    /// A group, still without routes, all of which need this.
+    /// An empty group, all of whose routes need this access.
     #[must_use]
     pub fn needing(need: Need) -> Self {
         Self {
@@ -114,7 +114,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// The group with the routes of one path: `routes!(handler, ...)`.
+    /// Adds the routes of one path: `routes!(handler, ...)`.
     #[must_use]
     pub(super) fn add(mut self, (schemas, paths, handlers): UtoipaMethodRouter<S>) -> Self {
         let mut rules = Vec::new();
@@ -134,7 +134,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// The group with a route that is in no document: a page, or what a page is made of.
+    /// Adds a route that is in no document: a page, or an asset of a page.
     #[must_use]
     pub(super) fn add_page<H, T>(mut self, method: Method, path: &str, handler: H) -> Self
     where
@@ -162,7 +162,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// The routes with something around the handlers of each.
+    /// Adds a layer around each handler.
     #[must_use]
     pub(super) fn around(mut self, wrap: impl Fn(MethodRouter<S>) -> MethodRouter<S>) -> Self {
         for entry in &mut self.entries {
@@ -171,7 +171,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// These routes and those of another group.
+    /// Merges another group into these routes.
     #[must_use]
     pub fn merge(mut self, other: Self) -> Self {
         self.entries.extend(other.entries);
@@ -179,7 +179,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         self
     }
 
-    /// The routes with the state that their handlers lack.
+    /// Provides the state of the handlers.
     #[must_use]
     pub(super) fn with_state<S2>(self, state: &S) -> Routes<S2> {
         let entries = self.entries.into_iter().map(|entry| Entry {
@@ -193,15 +193,14 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
         }
     }
 
-    /// Their part of a document.
     pub(super) fn into_document(self) -> OpenApi {
         self.document
     }
 }
 
 impl Routes {
-    /// A router of them that asks this authenticator before each handler, and in a cluster has the
-    /// leader carry commands out.
+    /// A router that authenticates before each handler, and in a cluster forwards commands to the
+    /// leader.
     pub(super) fn guarded(
         self,
         authenticator: &Arc<Authenticator>,
@@ -219,11 +218,11 @@ impl Routes {
         })
     }
 
-    /// A router of them. `wrap` puts around the handlers of a group what they need.
+    /// A router, in which `wrap` adds to the handlers of a group what they need.
     fn router(self, wrap: impl Fn(Need, MethodRouter) -> MethodRouter) -> Router {
         let mut paths: BTreeMap<String, (Vec<Method>, MethodRouter)> = BTreeMap::new();
         for entry in self.entries {
-            // All methods of one declaration stand in one group, so the first rule speaks for all.
+            // All methods of one declaration are in one group, so the first rule stands for all.
             let Some(first) = entry.rules.first() else {
                 continue;
             };
@@ -244,13 +243,13 @@ impl Routes {
 
 #[cfg(test)]
 impl Routes {
-    /// A router of them that lets every request through.
+    /// A router that lets every request through.
     pub(super) fn open(self) -> Router {
         self.router(|_, handlers| handlers)
     }
 }
 
-/// The operations of a path that the API has.
+/// The operations of a path that are documented.
 pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
     let all = [
         (Method::GET, &mut item.get),

@@ -1,4 +1,4 @@
-//! The place that a connection has among those served at the same time, and how long it keeps it.
+//! A connection's place among those served at the same time, and its lifetime.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,8 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::places::Place;
 
-/// A connection's place among those that are served at the same time. Every request carries that of
-/// its connection.
+/// A connection's place among those served at the same time. Every request carries that of its
+/// connection.
 #[derive(Debug, Clone)]
 pub(super) struct Seat(Arc<Held>);
 
@@ -35,8 +35,8 @@ impl Seat {
         }))
     }
 
-    /// Says that the connection is a stream from now on: it lives longer, and leaves its place to
-    /// another connection. The caller bounds how many streams there are.
+    /// Marks the connection as long-lived (SSE): it lives longer, and frees its place for another
+    /// connection. The caller bounds the number of streams.
     pub(super) fn becomes_a_stream(&self) {
         self.0.streams.cancel();
         drop(self.place().take());
@@ -47,12 +47,12 @@ impl Seat {
         self.0.displaced.clone()
     }
 
-    /// Ends the connection: its client does not read.
+    /// Ends the connection, because its client does not read.
     pub(super) fn cut(&self) {
         self.0.cut.cancel();
     }
 
-    /// Says that a request is answered from now on, until the answer's body is dropped.
+    /// Marks a request as being answered until the answer's body is dropped.
     pub(super) fn answers(&self) -> Answering {
         if let Some(place) = &*self.place() {
             place.waits(false);
@@ -64,7 +64,7 @@ impl Seat {
         self.0.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until the connection has lived its life.
+    /// Waits until its maximum lifetime.
     pub(super) async fn lived(&self, life: Duration, stream_life: Duration) {
         let over = async {
             tokio::select! { () = sleep(life) => {} () = self.0.streams.cancelled() => sleep(stream_life).await }
@@ -73,7 +73,7 @@ impl Seat {
     }
 }
 
-/// A request that is being answered. While it is, its connection keeps its place.
+/// A request that is being answered. Meanwhile its connection keeps its place.
 pub(super) struct Answering(Seat);
 
 impl Drop for Answering {
@@ -84,7 +84,7 @@ impl Drop for Answering {
     }
 }
 
-/// The body of an answer, as long as it is not handed over.
+/// The body of an answer until it has been sent.
 pub(super) struct Answered {
     pub(super) body: Body,
     pub(super) _answering: Answering,

@@ -1,5 +1,5 @@
-//! Serves a router to strangers: HTTP/1.1, over TLS or not, with a bound on everything that a
-//! client could hold on to. Knows no path.
+//! Bounded HTTP/1.1 server, with or without TLS, that limits every resource a client could hold.
+//! Knows no path.
 
 use std::convert::Infallible;
 use std::future::ready;
@@ -33,53 +33,51 @@ use super::seat::{Answered, Seat};
 use super::tls::Certificate;
 use super::{error, middleware};
 
-/// How many connections are served at the same time, streams aside. A further one takes the place
-/// of one that waits for a request.
+/// How many connections are served at the same time, without streams. A further one replaces one
+/// that waits for a request.
 pub const MAX_CONNECTIONS: usize = 256;
 
 /// How many of them one client may have. Clients on this host and trusted proxies may have all.
 pub const MAX_CONNECTIONS_OF_ONE: usize = 64;
 
 /// How many further connections only clients on this host may have, so that health is answered
-/// whatever others do.
+/// under any load.
 pub const CONNECTIONS_FOR_THIS_HOST: usize = 16;
 
 /// The longest time from opening a connection, or from the last answer on it, to the end of the
 /// next request's head.
 pub const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest time for a TLS handshake. A connection has a place meanwhile, which others may take.
+/// The longest time for a TLS handshake. Meanwhile the connection has a place, which others may
+/// take.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The longest life of a connection, so that a client that reads or sends drop by drop cannot keep
-/// its place for ever.
+/// The maximum lifetime of a connection, so that a client that reads or sends drop by drop cannot
+/// keep its place for ever.
 pub const CONNECTION_LIFE: Duration = Duration::from_secs(60);
 
-/// The longest life of a connection that has become a stream. A listener comes back and goes on
-/// where it was.
+/// The maximum lifetime of a stream. A listener reconnects and continues where it was.
 pub const STREAM_LIFE: Duration = Duration::from_secs(60 * 60);
 
-/// How long an answer under way may still take after the stop, or after the end of its connection's
-/// life.
+/// How long an answer under way may still take after the stop, or after the maximum lifetime.
 pub const DRAIN: Duration = Duration::from_secs(2);
 
 /// The longest head of a request, in bytes.
 pub const MAX_HEAD_BYTES: usize = 16 << 10;
 
-/// After how many failures in a row to take a connection the listener counts as broken: at one a
+/// After this many failures in a row to accept a connection the listener counts as broken: at one a
 /// second, about a minute.
 pub const MAX_ACCEPT_FAILURES: u32 = 60;
 
-/// How long to wait after a failure to take a connection: file descriptors run out, and some come
-/// back.
+/// The wait after a failure to accept: file descriptors run out, and some are freed again.
 const ACCEPT_PAUSE: Duration = Duration::from_secs(1);
 
-/// What a listener knows about its clients.
+/// The properties of a listener.
 #[derive(Clone, Default)]
 pub struct Door {
-    /// The certificate that it shows; without one there is no TLS.
+    /// The certificate; without one there is no TLS.
     pub certificate: Option<Arc<Certificate>>,
-    /// The proxies that speak for many clients.
+    /// The proxies that stand for many clients.
     pub trusted_proxies: Arc<[IpNet]>,
 }
 
@@ -95,12 +93,12 @@ pub async fn serve(
     serve_through(Door::default(), listener, router, stop).await
 }
 
-/// Serves as this door says until `stop`, then lets the answers under way end, for at most
+/// Serves with these properties until `stop`, then lets the answers under way end, for at most
 /// [`DRAIN`].
 ///
 /// # Errors
-/// When the listener gives no connection [`MAX_ACCEPT_FAILURES`] times in a row; the error is the
-/// last one's. Also when no TLS can be set up, of which no case is known.
+/// When accepting fails [`MAX_ACCEPT_FAILURES`] times in a row, with the last error. Also when TLS
+/// cannot be set up, of which no case is known.
 pub async fn serve_through(
     door: Door,
     listener: TcpListener,
@@ -110,7 +108,7 @@ pub async fn serve_through(
     serve_within(Limits::default(), door, listener, router, stop).await
 }
 
-/// The bounds on clients; tests take smaller ones.
+/// The bounds on clients; tests use smaller ones.
 #[derive(Debug, Clone, Copy)]
 struct Limits {
     places: PlaceLimits,
@@ -159,7 +157,7 @@ async fn serve_within(
                 Ok((stream, from)) => {
                     failures = 0;
                     if let Some(service) = admit(&places, &door, from, &router) {
-                        connections.spawn(welcome(limits, tls.clone(), stream, service, stop.clone()));
+                        connections.spawn(handshake(limits, tls.clone(), stream, service, stop.clone()));
                     }
                 }
                 Err(fault) if is_the_clients(&fault) => {}
@@ -196,7 +194,7 @@ fn admit(places: &Arc<Places>, door: &Door, from: SocketAddr, router: &Router) -
     })
 }
 
-/// The router, with each request told whose connection it came over and what place that has.
+/// The router, which adds to each request its connection and that one's place.
 struct Known {
     peer: Peer,
     seat: Seat,
@@ -212,7 +210,8 @@ impl Service<Request<Incoming>> for Known {
         request.extensions_mut().insert(self.peer);
         if !has_one_host(&request) {
             let request = request.map(Body::new);
-            let answer = middleware::dressed_alone(&request, error::bad_host().into_response());
+            let answer =
+                middleware::with_common_headers(&request, error::bad_host().into_response());
             let answering = self.seat.answers();
             return Box::pin(ready(Ok(closing(answer).map(|body| Answered {
                 body,
@@ -246,8 +245,8 @@ fn closing(mut answer: Response<Body>) -> Response<Body> {
     answer
 }
 
-/// Agrees with one client on TLS, where that is wanted, and answers it.
-async fn welcome(
+/// Does the TLS handshake, where there is one, and serves the client.
+async fn handshake(
     limits: Limits,
     tls: Option<TlsAcceptor>,
     stream: TcpStream,
@@ -255,7 +254,7 @@ async fn welcome(
     stop: CancellationToken,
 ) {
     let Some(tls) = tls else {
-        return converse(limits, stream, service, stop).await;
+        return serve_client(limits, stream, service, stop).await;
     };
     let displaced = service.seat.displaced();
     let agreed = tokio::select! {
@@ -264,7 +263,7 @@ async fn welcome(
         agreed = timeout(limits.handshake, tls.accept(stream)) => agreed,
     };
     match agreed {
-        Ok(Ok(stream)) => converse(limits, stream, service, stop).await,
+        Ok(Ok(stream)) => serve_client(limits, stream, service, stop).await,
         Ok(Err(fault)) => tracing::debug!(%fault, "a client of the API does not agree on TLS"),
         Err(_) => tracing::debug!(
             "a connection to the API was cut: its client is too slow to agree on TLS"
@@ -272,8 +271,9 @@ async fn welcome(
     }
 }
 
-/// Answers one client until it leaves, is too slow, has lived its life, or the stop comes.
-async fn converse(
+/// Serves one client until it disconnects, is too slow or reaches its maximum lifetime, or until
+/// the stop.
+async fn serve_client(
     limits: Limits,
     stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
     service: Known,
@@ -305,7 +305,7 @@ async fn converse(
     }
 }
 
-/// Failures that say something about one client and nothing about the listener.
+/// Failures of one client, which do not concern the listener.
 fn is_the_clients(fault: &io::Error) -> bool {
     matches!(
         fault.kind(),
@@ -338,8 +338,8 @@ mod tests {
     use super::*;
     use crate::http::TlsFiles;
 
-    /// A server of two paths: `/` answers at once, `/late` when it is told to, `/big` with more
-    /// than any buffer holds.
+    /// A server of two paths: `/` answers at once, `/late` on command, `/big` with more than any
+    /// buffer holds.
     struct Server {
         address: SocketAddr,
         stop: CancellationToken,
@@ -414,7 +414,7 @@ mod tests {
         format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
     }
 
-    /// What comes until the server ends the connection, in whatever way.
+    /// All that arrives until the server ends the connection, in whatever way.
     async fn rest(mut stream: TcpStream) -> String {
         let mut bytes = Vec::new();
         let _ended_how = stream.read_to_end(&mut bytes).await;
@@ -470,10 +470,10 @@ mod tests {
         server.end().await.expect("ends well");
     }
 
-    /// More clients than there are places, which send nothing or a part of a head: the next one is
-    /// answered at once.
+    /// More clients than places, which send nothing or a part of a head: the next one is answered
+    /// at once.
     #[tokio::test(start_paused = true)]
-    async fn clients_that_send_nothing_keep_out_nobody() {
+    async fn clients_that_send_nothing_keep_out_no_others() {
         let server = Server::start(Limits::default()).await;
         let mut hostile = Vec::new();
         for n in 0..2 * MAX_CONNECTIONS {
@@ -509,7 +509,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn junk_gets_an_error_and_harms_nobody() {
+    async fn junk_gets_an_error_and_does_no_harm() {
         let server = Server::start(Limits::default()).await;
         assert!(
             rest(server.send("\u{0}\u{1}junk\r\n\r\n").await)

@@ -1,4 +1,4 @@
-//! What the API answers from, and the router of everything.
+//! The state of the API, and the router of everything.
 
 use std::sync::Arc;
 
@@ -17,11 +17,11 @@ use super::commands::OrderState;
 use super::cors::Cors;
 use super::health_state::HealthRoutes;
 use super::idempotency::Idempotency;
-use super::metrics::{self, Figures};
+use super::metrics::{self, MetricsEndpoint};
 use super::response_cache::Shared;
 use super::routes::Routes;
 use super::served::Served;
-use super::v2::{self, Live, Past, Sheets};
+use super::v2::{self, JsonCache, Live, Past};
 use super::{error, health, middleware, v1};
 use crate::http::auth::Need;
 use crate::store::Reader;
@@ -32,15 +32,15 @@ use engine::Snapshot;
 pub struct ApiState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The side of the store that answers questions; `None` where no history is kept.
+    /// The reader of the store; `None` where no history is kept.
     pub history: Option<Reader>,
-    /// What changes, for those who listen.
+    /// The stream of changes.
     pub live: Arc<Live>,
     /// The metrics for Prometheus; without them there is no `/metrics`.
-    pub figures: Option<Figures>,
-    /// The service's own health; without it there are no paths of it.
+    pub metrics: Option<MetricsEndpoint>,
+    /// The service's own health; without it there are no health endpoints.
     pub health: Option<HealthRoutes>,
-    /// Where commands go; without it there are no paths of them.
+    /// Sends commands; without it there are no paths for them.
     pub orders: Option<OrderState>,
     /// Which other sites' pages may use the API.
     pub cors: Cors,
@@ -49,14 +49,14 @@ pub struct ApiState {
 }
 
 impl ApiState {
-    /// A state of snapshots and what changes between them alone.
+    /// A state with snapshots and their changes only.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Self {
         Self {
             live: Live::new(snapshots.clone()),
             snapshots,
             history: None,
-            figures: None,
+            metrics: None,
             health: None,
             orders: None,
             cors: Cors::Off,
@@ -67,23 +67,22 @@ impl ApiState {
 
 /// All routes and those of `others`, each behind the authenticator.
 pub fn router(state: ApiState, authenticator: &Arc<Authenticator>, others: Routes) -> Router {
-    let (figures, cors) = (state.figures.clone(), state.cors.clone());
+    let (metrics, cors) = (state.metrics.clone(), state.cors.clone());
     let cluster = state.cluster.clone();
     let guarded = routes(state, authenticator)
         .merge(others)
         .guarded(authenticator, cluster.as_ref())
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
-    let counted = match figures {
-        Some(figures) => metrics::counted(guarded, figures),
+    let counted = match metrics {
+        Some(metrics) => metrics::counted(guarded, metrics),
         None => guarded,
     };
     let base: Arc<str> = authenticator.settings.base.as_str().into();
     let placed = counted.layer(from_fn_with_state(base, place));
-    middleware::dressed(placed, cors)
+    middleware::with_layers(placed, cors)
 }
 
-/// Puts the path below which we are reached in front of the addresses that an answer of the API
-/// names.
+/// Prefixes the addresses in an answer with the path below which we are reached.
 async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Response {
     let mut response = next.run(request).await;
     if base.is_empty() {
@@ -103,15 +102,15 @@ async fn place(State(base): State<Arc<str>>, request: Request, next: Next) -> Re
     response
 }
 
-/// The health endpoints alone, behind the same authenticator: for a listener of their own.
+/// The health endpoints alone, behind the same authenticator: for a separate listener.
 pub fn health_router(health: &HealthRoutes, authenticator: &Arc<Authenticator>) -> Router {
     let guarded = health::routes(health)
         .guarded(authenticator, None)
         .fallback(|uri: Uri| async move { error::no_such_path(&uri) });
-    middleware::dressed(guarded, Cors::Off)
+    middleware::with_layers(guarded, Cors::Off)
 }
 
-/// All routes that there are with this state, the page's aside.
+/// All routes of this state, without those of the page.
 pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
     let served = Arc::new(Served {
         snapshots: state.snapshots,
@@ -123,7 +122,7 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
             .map(|health| health.health_state.clone()),
         open: Shared::default(),
         whole: Shared::default(),
-        sheets: Sheets::default(),
+        json_cache: JsonCache::default(),
     });
     let kept = Arc::new(Idempotency::default());
     let routes = v1::routes()
@@ -141,12 +140,12 @@ pub fn routes(state: ApiState, authenticator: &Arc<Authenticator>) -> Routes {
     let routes = state.orders.into_iter().fold(routes, |routes, orders| {
         routes.merge(v2::command_routes(&orders, &kept))
     });
-    state.figures.into_iter().fold(routes, |routes, figures| {
-        routes.merge(metrics::routes().with_state(&figures))
+    state.metrics.into_iter().fold(routes, |routes, metrics| {
+        routes.merge(metrics::routes().with_state(&metrics))
     })
 }
 
-/// The way in and out for browsers.
+/// Sign-in and sign-out for browsers.
 fn login_routes() -> Routes<Arc<Authenticator>> {
     Routes::needing(Need::Always)
         .add_page(Method::POST, "/login", login::sign_in)

@@ -1,5 +1,5 @@
-//! The certificate of the API's own TLS: read at the start, read again when its files change, and
-//! kept as it was when the new ones are no good.
+//! The certificate of the API's own TLS: read at the start and again when its files change, and
+//! kept when the new ones are not valid.
 
 use std::fs;
 use std::io::{self, Read};
@@ -16,13 +16,12 @@ use tokio::time::sleep;
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-/// How often the files are looked at.
+/// How often the files are checked.
 pub const RELOAD_EVERY: Duration = Duration::from_secs(60);
 
 /// The longest file that is read, in bytes.
 const MAX_PEM_BYTES: u64 = 1 << 20;
 
-/// Where certificate and key are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsFiles {
     /// The certificate and those between it and its root, in PEM.
@@ -40,19 +39,19 @@ pub enum CertificateError {
     /// A file holds no certificate, or no key.
     #[error("{path} holds nothing that is needed: {1}", path = .0.display())]
     Pem(PathBuf, rustls::pki_types::pem::Error),
-    /// They do not belong together, or are of a kind that is not known.
+    /// They do not match, or are of an unknown kind.
     #[error("certificate and key do not work together: {0}")]
     Pair(rustls::Error),
 }
 
-/// The certificate that the API shows.
+/// The certificate of the API.
 #[derive(Debug)]
 pub struct Certificate {
     files: TlsFiles,
     current: RwLock<Arc<CertifiedKey>>,
 }
 
-/// What tells a file from the one that was there before.
+/// The identity of the two files' contents: times and sizes.
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Certificate {
@@ -65,7 +64,7 @@ impl Certificate {
         Ok(Arc::new(Self { files, current }))
     }
 
-    /// What takes connections with it.
+    /// Accepts connections with it.
     pub(super) fn acceptor(self: &Arc<Self>) -> Result<TlsAcceptor, rustls::Error> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let config = rustls::ServerConfig::builder_with_provider(provider)
@@ -77,7 +76,7 @@ impl Certificate {
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
 
-    /// Looks at the files every so often, and takes a new pair if it is good, until `stop`.
+    /// Checks the files periodically until `stop`, and takes a new pair if it is valid.
     pub async fn follow(self: Arc<Self>, every: Duration, stop: CancellationToken) {
         let mut seen = self.stamp();
         loop {

@@ -1,6 +1,6 @@
-//! Bodies that no handler read, as when a request is refused by its head: what is short is read to
-//! its end, so that the connection goes on; otherwise the answer says that the connection ends (RFC
-//! 9112, 9.6).
+//! Bodies that no handler read, as when a request is refused by its head: a short rest is read to
+//! its end, so that the connection goes on; otherwise the answer announces the end of the
+//! connection (RFC 9112, 9.6).
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,15 +18,15 @@ use tokio::time::timeout;
 
 use super::middleware::MAX_BODY_BYTES;
 
-/// How long the rest of a body may take to come.
+/// How long the rest of a body may take to arrive.
 const REST_WITHIN: Duration = Duration::from_secs(1);
 
-/// Answers, and deals with what was not read of the request.
+/// Answers, and handles the unread rest of the request.
 pub(super) async fn settle(mut request: Request, next: Next) -> Response {
     if request.body().is_end_stream() {
         return next.run(request).await;
     }
-    // A client that waits for our word before it sends is told by the refusal not to send.
+    // A client that waits for `100 Continue` learns from the refusal not to send.
     let waits = request.headers().contains_key(EXPECT);
     let lent = Lent(Arc::new(Mutex::new(std::mem::take(request.body_mut()))));
     *request.body_mut() = Body::new(lent.clone());
@@ -89,8 +89,8 @@ mod tests {
 
     use super::*;
 
-    /// What is answered to these pieces, sent one after another, by a server that refuses every
-    /// request by its head.
+    /// The answer to these pieces, sent one after another, of a server that refuses every request
+    /// by its head.
     async fn answered(pieces: &[String]) -> String {
         let routes = Router::new()
             .route("/", post(async || StatusCode::UNAUTHORIZED))

@@ -1,5 +1,5 @@
-//! What is counted of one experiment in one part of a time. Accounts add up: of experiments to a
-//! pool, of months to a year.
+//! The counts of one experiment in one part of a time. Accounts add up: of experiments to a pool,
+//! of months to a year.
 
 use std::ops::AddAssign;
 
@@ -9,10 +9,11 @@ use super::timeline::{Span, Spent, Timeline, joined, real};
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 
-/// A session is spoiled when it could not be used for so long, or wholly where it is shorter.
+/// A session is spoiled when the experiment could not be used for this long, or for all of a
+/// shorter session.
 pub(super) const SPOILED_AFTER: i64 = 5 * MINUTE;
 
-/// A withdrawal is regretted when the experiment is found usable so soon after it.
+/// A withdrawal is regretted when the experiment is found usable this soon after it.
 pub(super) const REGRETTED_WITHIN: i64 = 5 * MINUTE;
 
 /// A booking as it took place.
@@ -20,11 +21,11 @@ pub(super) const REGRETTED_WITHIN: i64 = 5 * MINUTE;
 pub(super) struct Session {
     pub(super) span: Span,
     pub(super) students: u32,
-    /// Whether book says that it could not be started.
+    /// Whether book reports that it could not be started.
     pub(super) unfulfilled: bool,
 }
 
-/// Everything about one experiment that is counted.
+/// The data of one experiment from which its counts are made.
 #[derive(Debug)]
 pub(super) struct Subject {
     pub(super) timeline: Timeline,
@@ -35,7 +36,7 @@ pub(super) struct Subject {
     pub(super) withdrawals: Vec<i64>,
 }
 
-/// What came of counting.
+/// The counts of an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Account {
     pub(super) all: Spent,
@@ -43,9 +44,9 @@ pub(super) struct Account {
     pub(super) failures: u32,
     pub(super) failures_booked: u32,
     pub(super) restored: u32,
-    /// How long those that were restored took together, in milliseconds.
+    /// The total duration of the failures that were restored, in milliseconds.
     pub(super) restoring: i64,
-    /// Milliseconds, each as often as there were students.
+    /// Milliseconds, multiplied by the number of students.
     pub(super) students_lost: i64,
     pub(super) sessions: u32,
     pub(super) spoiled: u32,
@@ -71,8 +72,8 @@ impl Subject {
         }
     }
 
-    /// Counts a part of the time. What happens at one moment counts where that moment is, what
-    /// lasts counts for as long as it lasts there.
+    /// Counts a part of the time. A point in time counts where it is, a duration counts for its
+    /// share of the part.
     pub(super) fn count(&self, part: Span) -> Account {
         let mut account = Account {
             all: self.timeline.spent(part),
@@ -148,9 +149,9 @@ impl Account {
         (self.restored > 0).then(|| minutes(self.restoring) / f64::from(self.restored))
     }
 
-    /// Failures for each 100 h that were booked and judged.
+    /// Failures for each 100 h that were booked and evaluated.
     pub(super) fn failures_per_100_booked_hours(&self) -> Option<f64> {
-        let hours = real(self.booked.judged()) / real(HOUR);
+        let hours = real(self.booked.evaluated()) / real(HOUR);
         (hours > 0.0).then(|| f64::from(self.failures_booked) * 100.0 / hours)
     }
 }
@@ -264,7 +265,7 @@ mod tests {
         assert_eq!(
             whole(&subject(&[], &[(20, 80, 1, false)], &[])).spoiled,
             0,
-            "not judged is not lost"
+            "time without evaluation is not lost"
         );
     }
 
@@ -293,7 +294,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever is counted in two halves is counted in the whole.
+        /// The counts of two halves add up to that of the whole.
         #[test]
         fn parts_add_up(
             mut of in prop::collection::vec((0..120_i64, prop::sample::select(vec!['o', 'd', 'u', 'f'])), 0..10),

@@ -1,5 +1,5 @@
-//! Where book, as another monitor kept it, differed from what labwatch would have set: what a
-//! labwatch in shadow kept goes in, the differences come out. Pure.
+//! Compares book, as another monitor kept it, with what labwatch would have set: takes the records
+//! of a labwatch in shadow and returns the differences. Pure.
 
 use std::collections::BTreeMap;
 
@@ -9,18 +9,18 @@ use serde::Serialize;
 use crate::store::{Gap, Range, ShadowPast, ShadowRow};
 use engine::model::{Availability, Bookable, OUR_PREFIX};
 
-/// How the two compare over a time.
+/// The comparison over a time.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Compared {
-    /// From when.
+    /// The start.
     pub from: Timestamp,
-    /// Until when.
+    /// The end.
     pub until: Timestamp,
     /// How many resources were compared.
     pub resources: usize,
-    /// For how long, all resources together.
+    /// The compared time, summed over all resources.
     pub compared_seconds: f64,
-    /// For how much of that they differed.
+    /// How much of that they differed.
     pub differed_seconds: f64,
     /// How many notifications labwatch would have sent.
     pub notifications: u64,
@@ -33,9 +33,9 @@ pub struct Compared {
 /// A time in which nothing was compared.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Uncompared {
-    /// From when.
+    /// The start.
     pub from: Timestamp,
-    /// Until when.
+    /// The end.
     pub until: Timestamp,
 }
 
@@ -46,11 +46,11 @@ pub struct Difference {
     pub experiment: Option<String>,
     /// The resource.
     pub resource: String,
-    /// From when.
+    /// The start.
     pub from: Timestamp,
-    /// Until when; null: it goes on.
+    /// The end; null: it lasts.
     pub until: Option<Timestamp>,
-    /// How long, in seconds.
+    /// Its duration, in seconds.
     pub seconds: f64,
     /// What book said.
     pub book: Availability,
@@ -58,17 +58,17 @@ pub struct Difference {
     pub labwatch: Availability,
     /// How labwatch had evaluated the experiment, where it had.
     pub evaluated: Option<String>,
-    /// Why they differed, in words.
+    /// Why they differed, as text.
     pub why: String,
 }
 
-/// What held for a resource, and since when.
+/// The record of a resource, and its start.
 struct Holding {
     since: Timestamp,
     row: ShadowRow,
 }
 
-/// Compares what was kept of `range`, which ends at `now` at the latest.
+/// Compares the records of `range`, which ends at `now` at the latest.
 #[must_use]
 pub fn compare(past: ShadowPast, range: Range, now: Timestamp) -> Compared {
     let until = range.until.min(now);
@@ -107,13 +107,13 @@ fn uncompared(gap: &Gap, from: Timestamp, until: Timestamp) -> Option<Uncompared
 }
 
 impl Compared {
-    /// Adds what held for one resource, one row after the other.
+    /// Adds the records of one resource, one after the other.
     fn add(&mut self, rows: Vec<(Timestamp, ShadowRow)>, until: Timestamp) {
         let mut open: Option<Holding> = None;
         for (at, row) in rows {
             if let Some(holding) = &open {
                 let end = self.end_of(holding.since, at);
-                // A change of words alone, without a gap before it, goes on.
+                // A change of the texts alone, without a gap before it, continues the difference.
                 if end == at && are_alike(&holding.row, &row) {
                     continue;
                 }
@@ -128,7 +128,7 @@ impl Compared {
         }
     }
 
-    /// When what held since then ends: at `end`, or where nothing was compared any more.
+    /// The end of what began then: `end`, or the time from which nothing was compared any more.
     fn end_of(&self, since: Timestamp, end: Timestamp) -> Timestamp {
         let gaps = self
             .gaps
@@ -166,7 +166,7 @@ impl Compared {
     }
 }
 
-/// Whether both stay as they were, their words aside.
+/// Whether both are equal except for their texts.
 fn are_alike(one: &ShadowRow, other: &ShadowRow) -> bool {
     (one.book.available, one.labwatch.available) == (other.book.available, other.labwatch.available)
         && (one.book.available || one.book.bookable() == other.book.bookable())

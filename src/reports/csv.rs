@@ -1,21 +1,21 @@
-//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for everything.
+//! A report as CSV (RFC 4180), for spreadsheets: one line for each row, and one for the total.
 //! Every text is quoted, and one that a spreadsheet would take for a formula gets an apostrophe.
 
 use std::iter::once;
 
 use super::sheet::{By, Report, Row};
 
-/// What a spreadsheet takes for the beginning of a formula, or skips before one; the last four are
+/// Characters that begin a formula in a spreadsheet, or that it skips before one; the last four are
 /// wide forms of the others.
 const STARTS_FORMULA: [char; 10] = [
     '=', '+', '-', '@', '\t', '\r', '\u{ff1d}', '\u{ff0b}', '\u{ff0d}', '\u{ff20}',
 ];
 
-/// What a spreadsheet may take for the end of a cell, although we separate by commas: it goes by
-/// its own settings.
+/// Characters that may end a cell in a spreadsheet, although we separate by commas: it uses its own
+/// settings.
 const ENDS_CELL: [char; 6] = [',', ';', '\t', '|', '\r', '\n'];
 
-/// The rows of one kind, and behind them the one of everything.
+/// The rows of one kind, followed by the total.
 #[must_use]
 pub fn csv(report: &Report, by: By) -> String {
     let mut text = String::new();
@@ -104,7 +104,7 @@ fn columns(row: &Row) -> [(&'static str, String); 27] {
     ]
 }
 
-/// A number with so many places behind the point; nothing where there is none.
+/// A number with this many decimal places; empty if there is none.
 fn number(number: Option<f64>, places: usize) -> String {
     number
         .map(|number| format!("{number:.places$}"))

@@ -1,10 +1,10 @@
-//! Which month's report is due at a moment: on the first of a month, from six in the morning by the
-//! clocks of a zone, that of the month before.
+//! The month whose report is due: that of the previous month, from six in the morning on the first
+//! of a month in a time zone.
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan, Zoned};
 
-/// The hour of the first day of a month from which the report of the month before is due.
+/// The hour of the first day of a month from which the report of the previous month is due.
 const HOUR: i8 = 6;
 
 /// The newest month whose report is due at `now`, as `2026-10`; `None` where the calendar ends.

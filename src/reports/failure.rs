@@ -3,21 +3,22 @@
 use super::symptom::Symptom;
 use super::timeline::{State, Timeline};
 
-/// A time in which an experiment could not be used, with whatever was not judged in between.
+/// A time in which an experiment could not be used, including times in between that were not
+/// evaluated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure {
     /// When it was first found unusable.
     pub(super) begin: i64,
     /// When it was found usable again; `None` while it was not.
     pub(super) end: Option<i64>,
-    /// Whether it was seen to break, and to be restored: usable directly before, and unusable
-    /// directly before it was usable again.
+    /// Whether its start and end were observed: usable directly before, and unusable directly
+    /// before it was usable again.
     pub(super) seen: bool,
-    /// The gravest of what was wrong in its course.
+    /// The most severe symptom during it.
     pub(super) symptom: Symptom,
 }
 
-/// All failures, in order. What begins within maintenance is none until that is over.
+/// All failures, in order. One that begins during maintenance counts only from the end of that.
 pub(super) fn failures(timeline: &Timeline) -> Vec<Failure> {
     let mut all = Vec::new();
     let mut open: Option<Failure> = None;
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_judged_ends_nothing_and_hides_the_ends() {
+    fn unevaluated_time_ends_no_failure_and_hides_its_ends() {
         check(
             &[(0, 'o'), (10, 'd'), (20, 'u'), (30, 'd'), (40, 'o')],
             &[],

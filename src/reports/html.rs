@@ -1,12 +1,12 @@
-//! A report as a page that prints well: one file, no script, nothing from outside. The numbers that
-//! are asked for first stand first, the rules behind a heading that opens.
+//! A report as a printable page: one file, no script, nothing from other sites. The key numbers are
+//! first, the rules under a heading that opens.
 
 use maud::{DOCTYPE, Markup, PreEscaped, html as markup};
 
-use super::sheet::{By, Report, Row};
+use super::report::{By, Report, Row};
 use super::words;
 
-/// How it looks: dark on white, tables that break between rows; on paper everything is open.
+/// The style: dark on white, tables that break between rows; on paper everything is open.
 const STYLE: &str = "body{font:14px/1.4 system-ui,sans-serif;margin:2rem auto;max-width:70rem;padding:0 1rem;color:#111;background:#fff}\
 dl{display:flex;flex-wrap:wrap;gap:.5rem 2rem;margin:1rem 0}dt{color:#444}dd{margin:0;font-size:1.6rem;font-weight:600}\
 table{border-collapse:collapse;width:100%;margin:.5rem 0 1.5rem}caption{text-align:left;font-weight:600;padding:.3rem 0}\
@@ -31,7 +31,7 @@ pub fn html(report: &Report) -> String {
             body { main {
                 h1 { (title) }
                 p { (words::about(report)) }
-                dl { @for (name, value) in words::figures(report) { div { dt { (name) } dd { (value) } } } }
+                dl { @for (name, value) in words::key_numbers(report) { div { dt { (name) } dd { (value) } } } }
                 (list(&words::sentences(report)))
                 (table("Worst experiments", &report.worst))
                 @if !report.restore.is_empty() {

@@ -1,13 +1,13 @@
-//! The monthly report as a mail: what a head of teaching wants to know, on one screen. The whole
-//! report and its rules stand behind a link.
+//! The monthly report as a mail: the key numbers for a head of teaching, on one screen. The full
+//! report and its rules are behind a link.
 
 use maud::{DOCTYPE, Markup, html as markup};
 
-use super::sheet::{Report, Row};
+use super::report::{Report, Row};
 use super::words;
 
-/// Inline, because mail programs drop style sheets; no colours but those of the program, light or
-/// dark.
+/// Inline, because mail programs drop style sheets; no colours but those of the mail program, light
+/// or dark.
 const BODY: &str = "margin:0 auto;padding:12px;max-width:40em;font:16px/1.45 system-ui,-apple-system,'Segoe UI',sans-serif";
 const TITLE: &str = "margin:0 0 4px;font-size:19px";
 const PARAGRAPH: &str = "margin:0 0 12px";
@@ -27,7 +27,7 @@ pub struct ReportMail {
     pub html: String,
 }
 
-/// The mail of a month. `page` is where people reach the page, without a slash at its end.
+/// The mail of a month. `page` is the public address of the page, without a slash at its end.
 #[must_use]
 pub fn mail(report: &Report, page: Option<&str>) -> ReportMail {
     let whole = whole(report, page);
@@ -47,7 +47,7 @@ fn subject(report: &Report) -> String {
     format!("availability in {}{booked}", report.period)
 }
 
-/// Where the whole report is.
+/// The location of the full report.
 fn whole(report: &Report, page: Option<&str>) -> (String, Option<String>) {
     let what = "The whole report, and how it is counted".to_owned();
     match page {
@@ -66,7 +66,7 @@ fn title(report: &Report) -> String {
     format!("Availability of the laboratory in {}", report.period)
 }
 
-/// Those that students lost most time on.
+/// The experiments that cost students the most time.
 fn worst(report: &Report) -> Vec<String> {
     let lost = report
         .worst
@@ -84,7 +84,7 @@ fn worst(report: &Report) -> Vec<String> {
     .collect()
 }
 
-/// What is to be known of labwatch's own part.
+/// The downtime of labwatch itself.
 fn own(total: &Row) -> String {
     format!(
         "labwatch withdrew experiments {}, {} of these needlessly as it turned out.",
@@ -95,14 +95,14 @@ fn own(total: &Row) -> String {
 
 fn text(report: &Report, (whole, to): &(String, Option<String>)) -> String {
     let mut lines = vec![title(report), words::about(report), String::new()];
-    let figures = words::figures(report);
-    let widest = figures
+    let key_numbers = words::key_numbers(report);
+    let widest = key_numbers
         .iter()
         .map(|(name, _)| name.chars().count())
         .max()
         .unwrap_or_default();
     lines.extend(
-        figures
+        key_numbers
             .iter()
             .map(|(name, value)| format!("{name:<widest$}  {value}")),
     );
@@ -134,7 +134,7 @@ fn html(report: &Report, (whole, to): &(String, Option<String>)) -> String {
                 h1 style=(TITLE) { (title(report)) }
                 p style=(PARAGRAPH) { (words::about(report)) }
                 table role="presentation" style=(TABLE) {
-                    @for (name, value) in words::figures(report) {
+                    @for (name, value) in words::key_numbers(report) {
                         tr { td style=(NAME) { (name) } td style=(VALUE) { (value) } }
                     }
                 }

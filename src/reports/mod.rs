@@ -1,6 +1,6 @@
-//! Reports of availability: what happened in a time, counted by a rule that stands on each of them.
-//! The accounting is pure: what was kept goes in, a report comes out, and others write it down as
-//! JSON, CSV, a page or a mail. It evaluates no experiment and notifies no one.
+//! Availability reports: the history of a time, counted by a rule that is printed on each of them.
+//! The accounting is pure: records go in, a report comes out, and other modules write it as JSON,
+//! CSV, a page or a mail. It evaluates no experiment and notifies no one.
 
 mod account;
 mod compare;
@@ -10,9 +10,9 @@ mod failure;
 mod html;
 mod mail;
 mod period;
+mod report;
 mod restore;
 mod rule;
-mod sheet;
 mod symptom;
 mod text;
 mod timeline;
@@ -35,8 +35,8 @@ pub use due::month_due;
 pub use html::html;
 pub use mail::{ReportMail, mail};
 pub use period::{MAX_DAYS, Period, PeriodError};
+pub use report::{By, Minutes, Report, Restore, Row};
 pub use rule::RULE;
-pub use sheet::{By, Minutes, Report, Restore, Row};
 pub use symptom::cause;
 pub use text::text;
 
@@ -53,14 +53,14 @@ use engine::model::Stub;
 /// How many experiments are named as the worst.
 const WORST: usize = 5;
 
-/// The name of the row of everything.
+/// The name of the row of the total.
 const TOTAL: &str = "all";
 
 /// Makes the report about a period from a data folder, which may be in use. It blocks meanwhile,
 /// until `latest` at most.
 ///
 /// # Errors
-/// [`ReadError`] when the history cannot be read, is too much, or takes too long.
+/// [`ReadError`] when the history cannot be read, is too long, or takes too long.
 pub fn of_folder(
     folder: &Path,
     period: &Period,
@@ -76,7 +76,7 @@ pub fn of_folder(
     Ok(make(&past, period, planned, now))
 }
 
-/// Makes the report about a period. `planned` is the maintenance of the configuration; what is
+/// Makes the report about a period. `planned` is the maintenance of the configuration; the time
 /// after `now` is not counted.
 #[must_use]
 pub fn make(past: &Past, period: &Period, planned: &[Maintenance], now: Timestamp) -> Report {
@@ -114,7 +114,7 @@ pub fn make(past: &Past, period: &Period, planned: &[Maintenance], now: Timestam
     }
 }
 
-/// Everything that was counted.
+/// The counts of a report.
 struct Counted {
     experiments: BTreeMap<Stub, Account>,
     months: Vec<Row>,
@@ -148,7 +148,7 @@ impl Counted {
         }
     }
 
-    /// A pool of which at least one experiment has something to count.
+    /// A pool of which at least one experiment has a count.
     fn pool(&self, name: &str, members: &[Stub]) -> Option<Row> {
         let accounts: Vec<&Account> = members
             .iter()
@@ -158,7 +158,7 @@ impl Counted {
             .then(|| Row::new(name, accounts.len(), &sum(accounts.iter().copied())))
     }
 
-    /// Those that students lost most time on; where that is nothing, those that were unusable
+    /// The experiments that cost students the most time; if none did, those that were unusable
     /// longest.
     fn worst(&self) -> Vec<Row> {
         let mut bad: Vec<_> = self
@@ -186,7 +186,7 @@ fn sum<'a>(accounts: impl Iterator<Item = &'a Account>) -> Account {
     })
 }
 
-/// Every experiment that was judged or booked in the time, with all that is counted of it.
+/// Every experiment that was evaluated or booked in the time, with the data for its counts.
 fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, Subject> {
     let first = past
         .changes
@@ -237,7 +237,7 @@ fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, 
         let timeline = Timeline::new(changes, over, &windows.of(stub), &off);
         let failures = failures(&timeline);
         let sessions = sessions.remove(stub).unwrap_or_default();
-        if sessions.is_empty() && timeline.spent(over).judged() == 0 {
+        if sessions.is_empty() && timeline.spent(over).evaluated() == 0 {
             continue;
         }
         all.insert(
@@ -253,7 +253,7 @@ fn subjects(past: &Past, planned: &[Maintenance], over: Span) -> BTreeMap<Stub, 
     all
 }
 
-/// A booking as far as it has taken place; `None` when it has not begun.
+/// The past part of a booking; `None` when it has not begun.
 fn session(kept: &KeptBooking, over: Span) -> Option<Session> {
     let booked = &kept.booked;
     let mut span = Span::new(

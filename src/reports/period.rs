@@ -1,5 +1,5 @@
-//! The time that a report is about: a month, or from one moment up to another, by the calendar of a
-//! time zone. Only arithmetic.
+//! The time of a report: a month, or from one time to another, by the calendar of a time zone. Only
+//! arithmetic.
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -7,12 +7,12 @@ use jiff::{Timestamp, ToSpan, Zoned};
 
 use super::timeline::Span;
 
-/// The most days of one report: a year of any length with its months, and a bit.
+/// The most days of one report: a year of any length with its months, and a margin.
 pub const MAX_DAYS: i64 = 400;
 
 const DAY_SECONDS: i64 = 86_400;
 
-/// A time that a report is about.
+/// The time of a report.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Period {
     name: String,
@@ -43,8 +43,7 @@ pub enum PeriodError {
 }
 
 impl Period {
-    /// A month, written `2026-10`, from its first midnight to the next month's by the clocks of
-    /// `zone`.
+    /// A month, written `2026-10`, from its first midnight to the next month's in `zone`.
     ///
     /// # Errors
     /// [`PeriodError`] when it is not a month, or has not begun at `now`.
@@ -73,8 +72,8 @@ impl Period {
         Self::new(text.to_owned(), (from, until), zone, now)
     }
 
-    /// From one moment up to another: dates, which begin at midnight by the clocks of `zone`, or
-    /// times with an offset. The last is not part of it.
+    /// From one time to another: dates, which begin at midnight in `zone`, or times with an offset.
+    /// The last is exclusive.
     ///
     /// # Errors
     /// [`PeriodError`].
@@ -88,7 +87,7 @@ impl Period {
         Self::new(format!("{from} to {until}"), ends, zone, now)
     }
 
-    /// The last month that is over at `now`.
+    /// The last complete month at `now`.
     ///
     /// # Errors
     /// [`PeriodError`] where the calendar ends.
@@ -134,25 +133,25 @@ impl Period {
         })
     }
 
-    /// What it is called: `2026-10`, `2026-10-01 to 2026-10-08`.
+    /// Its name: `2026-10`, `2026-10-01 to 2026-10-08`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The name of the zone by whose clocks it is counted.
+    /// The name of its time zone.
     #[must_use]
     pub fn zone(&self) -> &str {
         &self.zone
     }
 
-    /// From when.
+    /// The start.
     #[must_use]
     pub fn from(&self) -> Timestamp {
         self.from
     }
 
-    /// Until when, not included.
+    /// The end, exclusive.
     #[must_use]
     pub fn until(&self) -> Timestamp {
         self.until
@@ -218,7 +217,7 @@ mod tests {
         "2030-01-01T00:00:00Z".parse().expect("a time")
     }
 
-    /// A month has so many hours in a zone.
+    /// Checks the number of hours of a month in a zone.
     fn check_hours(month: &str, name: &str, hours: i64) {
         check(month, name, hours * 60);
     }

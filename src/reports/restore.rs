@@ -1,15 +1,15 @@
-//! How long it usually takes until an experiment can be used again, by what was wrong: only counts,
-//! no model.
+//! How long it usually takes until an experiment can be used again, by symptom: only counts, no
+//! model.
 
 use std::collections::BTreeMap;
 
 use super::account::minutes;
 use super::failure::Failure;
-use super::sheet::Restore;
+use super::report::Restore;
 use super::symptom::Symptom;
 use super::timeline::Span;
 
-/// Of fewer cases nothing is said: it would be chance.
+/// Fewer cases are left out: the result would be chance.
 const FEWEST_CASES: usize = 5;
 
 /// How long failures lasted, in milliseconds.
@@ -17,7 +17,7 @@ const FEWEST_CASES: usize = 5;
 pub(super) struct Restores(BTreeMap<Symptom, Vec<i64>>);
 
 impl Restores {
-    /// Takes in the failures that were seen to begin and, within `span`, to end.
+    /// Adds the failures that were observed to begin and, within `span`, to end.
     pub(super) fn add(&mut self, failures: &[Failure], span: Span) {
         for failure in failures.iter().filter(|failure| failure.seen) {
             if let Some(end) = failure.end.filter(|end| span.holds(*end)) {

@@ -1,20 +1,19 @@
-//! What was wrong with an experiment that could not be used, as a word under which such failures
-//! are counted together.
+//! The symptoms of experiments that could not be used, by which failures are counted together.
 
 use crate::store::Change;
 use engine::model::{Health, JumpHealth, StreamHealth};
 use engine::{ExperimentView, Issue};
 
-/// What was wrong.
+/// A symptom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Symptom {
     /// Relay was away for too long.
     RelayOutage,
-    /// A stream that it must have was gone, and so was the remote login.
+    /// A required stream was gone, and so was the jump connection.
     AllLost,
-    /// A stream that it must have was gone, the remote login was not.
+    /// A required stream was gone, the jump connection was not.
     StreamsLost,
-    /// All streams that it must have were connected, and one sent nothing.
+    /// All required streams were connected, and one sent nothing.
     Silent,
     /// It came and went.
     Flapping,
@@ -47,7 +46,7 @@ impl Symptom {
         }
     }
 
-    /// What it is called in a report.
+    /// Its name in a report.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::RelayOutage => "relay was silent",
@@ -60,8 +59,8 @@ impl Symptom {
     }
 }
 
-/// Under which cause a report counts a failure that is as this experiment is now; `None` while it
-/// is usable or not judged.
+/// The symptom of an experiment in this state, by which a report counts its failure; `None` while
+/// it is usable or not evaluated.
 #[must_use]
 pub fn cause(view: &ExperimentView) -> Option<&'static str> {
     let change = Change {

@@ -1,4 +1,4 @@
-//! Reports as a whole: what was kept goes in, and every number, line and page is looked at.
+//! Whole reports: from records to numbers, lines and pages.
 
 use jiff::tz::TimeZone;
 use serde_json::{Value, json};

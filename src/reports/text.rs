@@ -1,6 +1,6 @@
 //! A report as plain text, for a terminal and for mail.
 
-use super::sheet::{By, Report, Row};
+use super::report::{By, Report, Row};
 use super::words;
 
 /// The most experiments that a text lists. All of them are in the CSV.
@@ -41,7 +41,7 @@ pub fn text(report: &Report) -> String {
         + "\n"
 }
 
-/// The first rows, below a title; nothing where there are none.
+/// The first rows, below a title; empty without rows.
 fn table(title: &str, rows: &[Row]) -> Vec<String> {
     if rows.is_empty() {
         return Vec::new();

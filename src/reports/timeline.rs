@@ -1,5 +1,5 @@
-//! How one experiment was, at every moment of a time. Pure: changes and what lies over them in,
-//! minutes out.
+//! The state of one experiment at every moment of a time. Pure: takes changes and times that
+//! override them, and returns minutes.
 
 use std::ops::AddAssign;
 
@@ -9,34 +9,34 @@ use super::symptom::Symptom;
 use crate::store::Change;
 use engine::model::Health;
 
-/// A time, its end not included, in milliseconds since 1970.
+/// A range of time, its end exclusive, in milliseconds since 1970.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Span {
     pub(super) from: i64,
     pub(super) until: i64,
 }
 
-/// How an experiment was at a moment, as it is counted.
+/// The state of an experiment, as it is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum State {
-    /// As it was judged.
-    Judged(Health),
-    /// It was worked on, which was planned.
+    /// Its evaluated health.
+    Evaluated(Health),
+    /// In planned maintenance.
     Maintenance,
-    /// There is no history: labwatch was off, or its disk took nothing.
+    /// There is no history: labwatch was off, or its disk could not be written.
     Off,
 }
 
-/// A time for which nothing changed.
+/// A range without a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Segment {
     pub(super) span: Span,
     pub(super) state: State,
-    /// What was wrong, where it was not usable.
+    /// The symptom, where it was not usable.
     pub(super) symptom: Symptom,
 }
 
-/// How long it was how, in milliseconds. Together they are as long as the time that is counted.
+/// The duration of each state, in milliseconds. They add up to the time that is counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Spent {
     pub(super) ok: i64,
@@ -48,7 +48,7 @@ pub struct Spent {
     pub(super) off: i64,
 }
 
-/// How an experiment was: segments in order, without holes.
+/// The states of an experiment: segments in order, without holes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Timeline(Vec<Segment>);
 
@@ -64,7 +64,7 @@ impl Span {
         (self.until - self.from).max(0)
     }
 
-    /// What both have in common; empty where that is nothing.
+    /// The common part of both; empty where there is none.
     pub(super) fn within(self, other: Self) -> Self {
         let from = self.from.max(other.from);
         Self {
@@ -78,7 +78,7 @@ impl Span {
     }
 }
 
-/// Puts spans in order and joins those that touch, so that no moment is in two of them.
+/// Sorts spans and joins those that touch, so that no moment is in two of them.
 pub(super) fn joined(mut spans: Vec<Span>) -> Vec<Span> {
     spans.retain(|span| span.length() > 0);
     spans.sort_unstable();
@@ -96,20 +96,20 @@ impl State {
     /// Whether students could use it; `None` where that is not known or does not count.
     pub(super) fn usable(self) -> Option<bool> {
         match self {
-            Self::Judged(Health::Ok | Health::Degraded) => Some(true),
-            Self::Judged(Health::Down | Health::Flapping) => Some(false),
-            Self::Judged(Health::Unknown) | Self::Maintenance | Self::Off => None,
+            Self::Evaluated(Health::Ok | Health::Degraded) => Some(true),
+            Self::Evaluated(Health::Down | Health::Flapping) => Some(false),
+            Self::Evaluated(Health::Unknown) | Self::Maintenance | Self::Off => None,
         }
     }
 }
 
 impl Timeline {
-    /// From the first change, or `over.from` where that is earlier, to `over.until`. What is `off`
-    /// lies over maintenance, and both over what was judged.
+    /// From the first change, or `over.from` where that is earlier, to `over.until`. `off`
+    /// overrides maintenance, and both override evaluated health.
     pub(super) fn new(changes: &[Change], over: Span, maintenance: &[Span], off: &[Span]) -> Self {
-        let judged = judged(changes, over);
+        let evaluated = evaluated(changes, over);
         Self(overlaid(
-            overlaid(judged, maintenance, State::Maintenance),
+            overlaid(evaluated, maintenance, State::Maintenance),
             off,
             State::Off,
         ))
@@ -119,7 +119,7 @@ impl Timeline {
         &self.0
     }
 
-    /// The segments that have something of `span`.
+    /// The segments that overlap `span`.
     pub(super) fn touching(&self, span: Span) -> impl Iterator<Item = &Segment> {
         let first = self
             .0
@@ -130,7 +130,7 @@ impl Timeline {
             .take_while(move |segment| segment.span.from < span.until)
     }
 
-    /// How long it was how within `span`.
+    /// The duration of each state within `span`.
     pub(super) fn spent(&self, span: Span) -> Spent {
         let mut spent = Spent::default();
         for segment in self.touching(span) {
@@ -140,8 +140,8 @@ impl Timeline {
     }
 }
 
-/// What was judged, by the changes: before the first one nothing was.
-fn judged(changes: &[Change], over: Span) -> Vec<Segment> {
+/// The evaluated health by the changes: before the first one it is unknown.
+fn evaluated(changes: &[Change], over: Span) -> Vec<Segment> {
     let first = changes.first().map_or(over.from, |change| {
         change.at.as_millisecond().min(over.from)
     });
@@ -163,7 +163,7 @@ fn judged(changes: &[Change], over: Span) -> Vec<Segment> {
         if span.length() > 0 {
             all.push(Segment {
                 span,
-                state: State::Judged(health),
+                state: State::Evaluated(health),
                 symptom,
             });
             at = span.until;
@@ -173,8 +173,7 @@ fn judged(changes: &[Change], over: Span) -> Vec<Segment> {
     all
 }
 
-/// Puts a state over all segments where the spans are, which are in order and apart from each
-/// other.
+/// Sets a state in all segments within the spans, which are in order and apart from each other.
 fn overlaid(segments: Vec<Segment>, spans: &[Span], state: State) -> Vec<Segment> {
     let mut all = Vec::with_capacity(segments.len() + 2 * spans.len());
     let mut spans = spans.iter().copied().peekable();
@@ -215,11 +214,11 @@ fn piece(of: Segment, from: i64, until: i64) -> Option<Segment> {
 impl Spent {
     pub(super) fn add(&mut self, state: State, millis: i64) {
         *match state {
-            State::Judged(Health::Ok) => &mut self.ok,
-            State::Judged(Health::Degraded) => &mut self.degraded,
-            State::Judged(Health::Flapping) => &mut self.flapping,
-            State::Judged(Health::Down) => &mut self.down,
-            State::Judged(Health::Unknown) => &mut self.unknown,
+            State::Evaluated(Health::Ok) => &mut self.ok,
+            State::Evaluated(Health::Degraded) => &mut self.degraded,
+            State::Evaluated(Health::Flapping) => &mut self.flapping,
+            State::Evaluated(Health::Down) => &mut self.down,
+            State::Evaluated(Health::Unknown) => &mut self.unknown,
             State::Maintenance => &mut self.maintenance,
             State::Off => &mut self.off,
         } += millis;
@@ -233,14 +232,14 @@ impl Spent {
         self.flapping + self.down
     }
 
-    /// The time that counts for availability.
-    pub(super) fn judged(&self) -> i64 {
+    /// The evaluated time, which counts for availability.
+    pub(super) fn evaluated(&self) -> i64 {
         self.usable() + self.unusable()
     }
 
-    /// The usable share of what counts, 0 to 1; `None` when nothing does.
+    /// The usable share of it, 0 to 1; `None` when it is zero.
     pub(super) fn availability(&self) -> Option<f64> {
-        (self.judged() > 0).then(|| real(self.usable()) / real(self.judged()))
+        (self.evaluated() > 0).then(|| real(self.usable()) / real(self.evaluated()))
     }
 }
 
@@ -306,7 +305,7 @@ mod tests {
     use super::*;
 
     fn total(spent: Spent) -> i64 {
-        spent.judged() + spent.unknown + spent.maintenance + spent.off
+        spent.evaluated() + spent.unknown + spent.maintenance + spent.off
     }
 
     /// Over 0 to 100: ok, degraded, flapping, down, unknown, maintenance, off.
@@ -412,7 +411,7 @@ mod tests {
     }
 
     proptest! {
-        /// Against asking each millisecond what it is.
+        /// Compares with a count millisecond by millisecond.
         #[test]
         fn every_millisecond_counts_once(events in events(), maintenance in spans(), off in spans(), from in 0..100_i64, length in 0..100_i64) {
             let timeline = Timeline::new(&changes(&events), span(0, 100), &maintenance, &off);
@@ -426,7 +425,7 @@ mod tests {
                 } else if maintenance.iter().any(|span| span.holds(at)) {
                     State::Maintenance
                 } else {
-                    State::Judged(health)
+                    State::Evaluated(health)
                 };
                 expected.add(state, 1);
             }

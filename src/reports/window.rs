@@ -1,5 +1,4 @@
-//! When which experiments were worked on, as it was planned: of the configuration and of what
-//! people added.
+//! The planned maintenance of experiments: of the configuration and of commands.
 
 use jiff::Timestamp;
 
@@ -8,13 +7,12 @@ use crate::store::Past;
 use engine::model::Stub;
 use engine::{Maintenance, NamePattern};
 
-/// Windows, each with the times at which it was open.
+/// Maintenance windows, each with the times at which it was open.
 #[derive(Debug, Default)]
 pub(super) struct Windows(Vec<(NamePattern, Vec<Span>)>);
 
 impl Windows {
-    /// Those of the configuration, as it is now, and those that were kept, as far as they touch
-    /// `over`.
+    /// Those of the present configuration, and recorded ones, as far as they overlap `over`.
     pub(super) fn new(past: &Past, configured: &[Maintenance], over: Span) -> Self {
         let configured = configured
             .iter()
@@ -30,7 +28,7 @@ impl Windows {
         Self(configured.chain(kept).collect())
     }
 
-    /// When an experiment was worked on: spans in order, apart from each other.
+    /// The maintenance of an experiment: spans in order, apart from each other.
     pub(super) fn of(&self, stub: &Stub) -> Vec<Span> {
         let matching = self
             .0

@@ -1,18 +1,18 @@
-//! Numbers of a report as people read them. `–` stands for what is not known.
+//! The numbers of a report in readable form. `–` stands for an unknown one.
 
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, Zoned};
 
-use super::sheet::{Report, Restore, Row};
+use super::report::{Report, Restore, Row};
 
-/// What stands for a number that there is not.
+/// The placeholder for a number that is not known.
 pub(super) const NOTHING: &str = "–";
 
 /// How much must have been booked and evaluated for a rate by booked hours to mean something, in
 /// minutes.
 const ENOUGH_BOOKED_MINUTES: f64 = 600.0;
 
-/// The columns of a table for people, besides the name.
+/// The columns of a readable table, besides the name.
 pub const COLUMNS: [&str; 8] = [
     "available",
     "while booked",
@@ -24,7 +24,7 @@ pub const COLUMNS: [&str; 8] = [
     "student time lost",
 ];
 
-/// What stands in the columns.
+/// The cells of the columns.
 #[must_use]
 pub fn cells(row: &Row) -> [String; 8] {
     let minutes = &row.minutes;
@@ -40,9 +40,9 @@ pub fn cells(row: &Row) -> [String; 8] {
     ]
 }
 
-/// The numbers that a head of teaching asks for: what it is, and how much.
+/// The key numbers for a head of teaching, each with its name.
 #[must_use]
-pub fn figures(report: &Report) -> [(&'static str, String); 6] {
+pub fn key_numbers(report: &Report) -> [(&'static str, String); 6] {
     let total = &report.total;
     [
         ("available", percent(total.availability)),
@@ -57,7 +57,7 @@ pub fn figures(report: &Report) -> [(&'static str, String); 6] {
     ]
 }
 
-/// What is said about everything, in sentences.
+/// The summary, in sentences.
 #[must_use]
 pub fn sentences(report: &Report) -> Vec<String> {
     let total = &report.total;
@@ -97,7 +97,7 @@ pub fn sentences(report: &Report) -> Vec<String> {
     ]
 }
 
-/// How often bookings are hit, where enough was booked to tell.
+/// The failures of bookings, where enough was booked for a rate.
 fn booked(total: &Row) -> String {
     let minutes = &total.booked_minutes;
     let evaluated = minutes.ok + minutes.degraded + minutes.flapping + minutes.down;
@@ -106,7 +106,7 @@ fn booked(total: &Row) -> String {
             format!("{number:.1} failures for each 100 booked hours.")
         }
         _ => format!(
-            "{} booked: too little to tell how many failures there are for each 100 booked hours.",
+            "{} booked: too little for a rate of failures for each 100 booked hours.",
             time(Some(evaluated))
         ),
     }
@@ -130,11 +130,11 @@ pub fn restore(restore: &Restore) -> String {
                 time(Some(p80))
             )
         }
-        None => format!("{cause}: {cases} seen, too few to tell"),
+        None => format!("{cause}: {cases} seen, too few for a statistic"),
     }
 }
 
-/// When it was made and what it is about, by the clocks of its zone.
+/// When it was made, and its time, in its zone.
 #[must_use]
 pub fn about(report: &Report) -> String {
     let zone = TimeZone::get(&report.zone).unwrap_or(TimeZone::UTC);
@@ -156,7 +156,7 @@ pub fn about(report: &Report) -> String {
     )
 }
 
-/// A share as a percentage that never rounds up to all.
+/// A share as a percentage that never rounds up to 100 %.
 pub(super) fn percent(share: Option<f64>) -> String {
     let Some(share) = share else {
         return NOTHING.to_owned();
@@ -165,7 +165,7 @@ pub(super) fn percent(share: Option<f64>) -> String {
     format!("{floored:.1} %")
 }
 
-/// Minutes as people say them: `42 s`, `7 min`, `5.2 h`, `3.1 d`.
+/// Minutes in readable form: `42 s`, `7 min`, `5.2 h`, `3.1 d`.
 pub(super) fn time(minutes: Option<f64>) -> String {
     match minutes {
         None => NOTHING.to_owned(),
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_as_people_say_them() {
+    fn times_are_in_readable_units() {
         for (minutes, expect) in [
             (0.0, "0 min"),
             (0.5, "30 s"),

@@ -16,8 +16,8 @@ use crate::config::{COMPONENTS, Config};
 use crate::driver::Clock;
 use crate::health::dialects::{self, Contributor};
 use crate::health::{
-    Component, Finding, FitnessChange, HealthState, Identity, Levels, PassiveChecks, Picture,
-    PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
+    Component, Finding, FitnessChange, HealthSnapshot, HealthState, Identity, Levels,
+    PassiveChecks, PollBook, Probes, Refresher, Registry, Reporter, STORE, Settings,
 };
 use crate::http::{Give, HealthRoutes};
 use crate::store::Store;
@@ -113,11 +113,11 @@ pub(super) fn start(
     for (name, results) in &remembered {
         registry.remember(name, results.clone());
     }
-    let pushed = Arc::new(PassiveChecks::knowing(&COMPONENTS));
+    let passive = Arc::new(PassiveChecks::knowing(&COMPONENTS));
     let mut services = Services::new(
         registry.clone(),
         probes.asker(),
-        Arc::clone(&pushed),
+        Arc::clone(&passive),
         needs.tls.clone(),
         remembered.clone(),
     );
@@ -128,7 +128,7 @@ pub(super) fn start(
             probes.asker(),
             on_demand(needs.poll_book),
         )),
-        pushed,
+        passive,
         contributors: std::iter::once(contributor(needs.config.clone()))
             .chain(contributors)
             .collect(),
@@ -237,8 +237,8 @@ pub(super) fn components(health_state: &HealthState) -> Vec<ComponentCheck> {
             is_ok,
         })
     };
-    let picture = health_state.picture();
-    picture.components.iter().flat_map(of).collect()
+    let health = health_state.snapshot();
+    health.components.iter().flat_map(of).collect()
 }
 
 impl Levels for LevelHandle {
@@ -277,7 +277,7 @@ pub(super) fn settings(config: &Config) -> Settings {
 fn contributor(config: ConfigWatch) -> Contributor {
     (
         "config",
-        Box::new(move |_: &Picture| Ok(in_force(&config.borrow()))),
+        Box::new(move |_: &HealthSnapshot| Ok(in_force(&config.borrow()))),
     )
 }
 

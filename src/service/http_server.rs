@@ -175,8 +175,8 @@ fn orders(
     tests: TestMessages,
 ) -> OrderState {
     let component = move |name: &str| {
-        let picture = health_state.picture();
-        picture
+        let health = health_state.snapshot();
+        health
             .component(name)
             .map(|component| component.state() == State::Ok)
     };

@@ -23,7 +23,7 @@ pub(super) fn endpoint(
     queues: Vec<Queue>,
     kept: Option<Store>,
     cluster: Option<&Links>,
-) -> http::Figures {
+) -> http::MetricsEndpoint {
     let http = Arc::new(HttpCounts::default());
     let store = kept.map(|store| {
         Box::new(move || store_metrics(&store.health()))

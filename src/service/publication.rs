@@ -43,13 +43,13 @@ pub(super) fn start(
 }
 
 fn entries(health_state: &HealthState, is_wanted: IsWanted<'_>) -> Vec<Entry> {
-    let picture = health_state.picture();
+    let health = health_state.snapshot();
     let key = |about: Published<'_>| match about {
         Published::Agent => AGENT.to_owned(),
         Published::Plugin(name) => key_of("plugin", name),
         Published::Experiment(name) => key_of("experiment", name),
     };
-    let values = published(&picture, |about, mark| is_wanted(&key(about), mark));
+    let values = published(&health, |about, mark| is_wanted(&key(about), mark));
     let values = values.inspect_err(|error| {
         tracing::error!(%error, "cannot build the published values");
     });

@@ -146,7 +146,7 @@ async fn a_hold_says_whom_it_hinders_and_is_seen_in_book() {
     let done = browser.confirm(&effect).await;
     assert_eq!(
         (done.status().as_u16(), header(&done, "location").as_str()),
-        (303, "/experiments/pend00?did=wished&of=r-pend00")
+        (303, "/experiments/pend00?did=overridden&of=r-pend00")
     );
     assert_eq!(
         switched(&lab, "r-pend00", 1).await.reason,

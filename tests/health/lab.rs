@@ -59,7 +59,7 @@ pub struct Bench {
     pub registry: Registry,
     pub store: Reporter,
     pub web: Reporter,
-    pub pushed: Arc<PassiveChecks>,
+    pub passive: Arc<PassiveChecks>,
     pub snapshots: watch::Sender<Arc<Snapshot>>,
     last: Mutex<Snapshot>,
 }
@@ -119,7 +119,7 @@ impl Bench {
             registry,
             store,
             web,
-            pushed: Arc::default(),
+            passive: Arc::default(),
             snapshots,
             last: Mutex::new(first),
         }
@@ -157,7 +157,7 @@ impl Bench {
         last.counts = count(&last);
         self.snapshots.send_replace(Arc::new(last.clone()));
         // The start is over when it is seen that it is.
-        drop(self.health_state.picture());
+        drop(self.health_state.snapshot());
     }
 
     /// Sets the acknowledgements.

@@ -184,7 +184,7 @@ async fn a_fresh_run_is_shared_and_bounded() {
     running.spawn(probes.run(CancellationToken::new()));
     while bench
         .health_state
-        .picture()
+        .snapshot()
         .component("counted")
         .is_some_and(|one| one.last_update.is_none())
     {

@@ -100,7 +100,7 @@ impl Server {
                 probes.asker(),
                 poll_book,
             )),
-            pushed: Arc::clone(&bench.pushed),
+            passive: Arc::clone(&bench.passive),
             contributors: Arc::new(contributors),
             endpoints: Arc::default(),
             give: Arc::new(|_, _| Box::pin(std::future::ready(Err(engine::Refusal::Stopping)))),

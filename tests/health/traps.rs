@@ -35,7 +35,7 @@ async fn trap_01_one_part_that_recovers_does_not_speak_for_another() {
     bench.web.report(Finding::error("gone"));
     bench.web.report(Finding::ok());
     assert_eq!(
-        bench.health_state.picture().overall(),
+        bench.health_state.snapshot().overall(),
         (State::Error, "store: disk full".to_owned())
     );
     for path in [
@@ -379,7 +379,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
     );
     let since = bench
         .health_state
-        .picture()
+        .snapshot()
         .component(STORE)
         .expect("is there")
         .last_change;
@@ -412,7 +412,7 @@ async fn trap_17_a_check_may_read_the_status_of_others() {
         cooldown: Duration::ZERO,
     };
     let check = Box::new(move || {
-        let seen = registry.components().len() + health_state.picture().components.len();
+        let seen = registry.components().len() + health_state.snapshot().components.len();
         Box::pin(async move { Attempt::Found(Finding::new(State::Warn, format!("{seen} seen"))) })
             as futures_util::future::BoxFuture<'static, Attempt>
     });
@@ -425,7 +425,7 @@ async fn trap_17_a_check_may_read_the_status_of_others() {
     assert_eq!(
         bench
             .health_state
-            .picture()
+            .snapshot()
             .component("curious")
             .expect("is there")
             .detail(),
@@ -439,7 +439,7 @@ async fn trap_19_a_snapshot_that_is_not_renewed_is_recognisably_old() {
     let bench = Bench::well();
     let server = Server::start(&bench).await;
     assert_eq!(server.status("/__gtg").await, 200);
-    let turns = || labwatch::health::dialects::numbers(&bench.health_state.picture()).turns;
+    let turns = || labwatch::health::dialects::numbers(&bench.health_state.snapshot()).turns;
     assert!(turns());
     bench.hands.set(162);
     assert!(!turns(), "the heartbeat has stopped");

@@ -4,7 +4,9 @@
 use std::collections::BTreeMap;
 
 use labwatch::health::dialects::{Query, Reader, gtg, health_json, numbers, readiness};
-use labwatch::health::{Acks, CategoryIndex, Finding, Picture, Settings, State, standings, strict};
+use labwatch::health::{
+    Acks, CategoryIndex, Finding, HealthSnapshot, Settings, State, category_statuses, strict,
+};
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -150,7 +152,7 @@ fn snapshot(case: &Case) -> Picture {
     if case.stopping {
         bench.health_state.stopping();
     }
-    bench.health_state.picture()
+    bench.health_state.snapshot()
 }
 
 /// The result for a category in each view.

@@ -21,7 +21,7 @@ use labwatch::http::auth::{
 };
 use labwatch::http::page::WebState;
 use labwatch::http::{
-    AccessSettings, Answered, ApiState, Authenticator, Cors, Figures, Give, HealthRoutes,
+    AccessSettings, Answered, ApiState, Authenticator, Cors, Give, HealthRoutes, MetricsEndpoint,
     OrderState, Reports, Routes, TestMessages, TestOutcome, TestedRecipient, TestedRoute,
     report_routes, router, routes, serve,
 };
@@ -112,7 +112,7 @@ impl Parts {
         };
         let api = ApiState {
             history,
-            figures: Some(figures),
+            metrics: Some(metrics),
             health: Some(health),
             orders: Some(orders),
             ..ApiState::new(receiver)
@@ -278,7 +278,7 @@ fn health(receiver: &watch::Receiver<Arc<Snapshot>>, give: &Arc<Give>) -> Health
             Box::new(|| {}),
         )),
         health_state,
-        pushed: Arc::new(passive),
+        passive: Arc::new(passive),
         contributors: Arc::new([]),
         endpoints: Arc::new([]),
         give: Arc::clone(give),

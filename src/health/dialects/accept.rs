@@ -1,5 +1,5 @@
-//! Whether a reader wants JSON or a page: JSON where it is named and not less preferred than HTML,
-//! and where nothing is said, which no browser does; otherwise the page.
+//! Whether a reader wants JSON or a page: JSON where `Accept` names it and does not prefer HTML,
+//! and where the header is missing, which no browser does; otherwise the page.
 
 /// Reads an `Accept` header; an empty one stands for none.
 pub fn wants_json(accept: &str) -> bool {
@@ -40,7 +40,6 @@ fn range(text: &str) -> Option<(String, f32)> {
 mod tests {
     use super::*;
 
-    /// Section 6, 20, and the decision on negotiation.
     #[test]
     fn trap_20_json_is_given_where_it_is_named_or_nothing_is_and_html_is_not_preferred() {
         for (accept, json) in [

@@ -1,5 +1,5 @@
-//! The actuator: health by kind, information about the program, and the levels of the log. Unlike
-//! Layotto's code, and like its document, not ok is 503; init is alive.
+//! The actuator dialect: health by kind, information about the program, and the levels of the log.
+//! Other than Layotto's code, but as in its document, not ok is 503; init is alive.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -32,13 +32,13 @@ pub const LOGGER: &str = "logger";
 pub struct Endpoint {
     /// Its name, one part of a path.
     pub name: String,
-    /// Makes its answer, which becomes JSON. May not block. An error is answered as 503 with its
-    /// words.
+    /// Makes its answer, which becomes JSON. Must not block. An error is answered as 503 with its
+    /// text.
     pub answer: Answering,
 }
 
 /// Makes the answer of an endpoint.
-pub type Answering = Arc<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>;
+pub type Answering = Arc<dyn Fn(&HealthSnapshot) -> Result<Value, String> + Send + Sync>;
 
 impl std::fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -54,10 +54,10 @@ pub const KINDS: [&str; 2] = ["liveness", "readiness"];
 /// A member that is contributed to `/actuator/info`: its name, and how it is made.
 pub type Contributor = (
     &'static str,
-    Box<dyn Fn(&Picture) -> Result<Value, String> + Send + Sync>,
+    Box<dyn Fn(&HealthSnapshot) -> Result<Value, String> + Send + Sync>,
 );
 
-/// The endpoints that there are: of the log's levels only where they can be set.
+/// The list of endpoints; that of the log's levels only where they can be set.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
@@ -77,12 +77,12 @@ pub fn actuator(has_logger: bool, added: &[Endpoint]) -> Result<Answer, Refused>
     )
 }
 
-/// The answer of an endpoint that was added: 503 where it has none.
+/// The answer of an added endpoint: 503 where it fails.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn of_endpoint(endpoint: &Endpoint, picture: &Picture) -> Result<Answer, Refused> {
-    match (endpoint.answer)(picture) {
+pub fn of_endpoint(endpoint: &Endpoint, health: &HealthSnapshot) -> Result<Answer, Refused> {
+    match (endpoint.answer)(health) {
         Ok(answer) => Answer::json(true, &Added(answer)),
         Err(error) => Answer::json(false, &Added(json!({ "error": error }))),
     }
@@ -92,15 +92,15 @@ pub fn of_endpoint(endpoint: &Endpoint, picture: &Picture) -> Result<Answer, Ref
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such kind. [`Refused::Unwritable`].
-pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Refused> {
-    let components = components(picture, kind)?;
+pub fn health(health: &HealthSnapshot, kind: &str, query: &Query) -> Result<Answer, Refused> {
+    let components = components(health, kind)?;
     let (state, _) = match kind {
-        "liveness" => worst(picture.vital()),
-        _ => picture.overall(),
+        "liveness" => worst(health.vital()),
+        _ => health.overall(),
     };
-    let listed = listing::listed(picture, query);
+    let listed = listing::listed(health, query);
     let details = (kind != "liveness").then(|| Overview {
-        experiments: Experiments::of(picture, &listed),
+        experiments: Experiments::of(health, &listed),
     });
     let body = Health {
         status: as_str(state),
@@ -117,8 +117,8 @@ pub fn health(picture: &Picture, kind: &str, query: &Query) -> Result<Answer, Re
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such kind, component or experiment. [`Refused::Unwritable`].
-pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Refused> {
-    let component = components(picture, kind)?
+pub fn health_of(health: &HealthSnapshot, kind: &str, name: &str) -> Result<Answer, Refused> {
+    let component = components(health, kind)?
         .into_iter()
         .find(|component| &*component.name == name);
     if let Some(component) = component {
@@ -126,7 +126,7 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
         answer.details.results = Some(&component.results);
         return Answer::json(is_up(component.state(), kind), &answer);
     }
-    let view = picture
+    let view = health
         .snapshot
         .experiment(name)
         .filter(|_| kind == "readiness");
@@ -138,15 +138,20 @@ pub fn health_of(picture: &Picture, kind: &str, name: &str) -> Result<Answer, Re
     Answer::json(is_up, &answer)
 }
 
-/// What runs here. A contributor that fails shows its error, and the rest stays.
+/// Information about the running program. A contributor that fails shows its error, and the rest
+/// stays.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<Answer, Refused> {
-    let identity = &*picture.identity;
+pub fn info(
+    health: &HealthSnapshot,
+    more: &[Contributor],
+    reader: Reader,
+) -> Result<Answer, Refused> {
+    let identity = &*health.identity;
     let (name, version, started) = (identity.name, identity.version, identity.started);
-    let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
-        make(picture).unwrap_or_else(|error| json!({ "error": error }))
+    let notified = |make: &dyn Fn(&HealthSnapshot) -> Result<Value, String>| {
+        make(health).unwrap_or_else(|error| json!({ "error": error }))
     };
     let info = Info {
         app: App {
@@ -160,8 +165,8 @@ pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<A
             date: identity.committed,
             state: identity.git_state,
         }),
-        services: services(picture),
-        lab: lab(picture, reader),
+        services: services(health),
+        lab: lab(health, reader),
         more: more
             .iter()
             .map(|(name, make)| (*name, notified(make)))
@@ -171,8 +176,8 @@ pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<A
 }
 
 /// What outside services say of themselves in their health documents.
-fn services(picture: &Picture) -> BTreeMap<&str, ServiceInfo<'_>> {
-    picture
+fn services(health: &HealthSnapshot) -> BTreeMap<&str, ServiceInfo<'_>> {
+    health
         .components
         .iter()
         .filter_map(|component| {
@@ -187,16 +192,16 @@ fn services(picture: &Picture) -> BTreeMap<&str, ServiceInfo<'_>> {
         .gather()
 }
 
-fn lab(picture: &Picture, reader: Reader) -> Lab<'_> {
-    let acks = &picture.acks;
+fn lab(health: &HealthSnapshot, reader: Reader) -> Lab<'_> {
+    let acks = &health.acks;
     Lab {
-        label: &picture.settings.label,
-        experiments: Tally::of(&picture.snapshot),
-        categories: CategoryIndex::of(picture).categories(),
-        book_read: picture.component("book").and_then(|book| book.last_update),
-        acknowledged: acks.count(picture.at),
+        label: &health.settings.label,
+        experiments: Tally::of(&health.snapshot),
+        categories: CategoryIndex::of(health).categories(),
+        book_read: health.component("book").and_then(|book| book.last_update),
+        acknowledged: acks.count(health.at),
         installation_acknowledged: acks
-            .installation(picture.at)
+            .installation(health.at)
             .map(|ack| ack.words(reader.sees_private())),
     }
 }
@@ -228,17 +233,17 @@ pub fn logger(levels: &dyn Levels) -> Result<Answer, Refused> {
     )
 }
 
-/// Whether a module is another or within it, as the log's filter sees it: by the start of its name.
+/// Whether a module is another or within it: by the start of its name, as the log's filter has it.
 fn is_within(target: &str, known: &str) -> bool {
     target.starts_with(known)
 }
 
 /// The components of a kind.
-fn components<'a>(picture: &'a Picture, kind: &str) -> Result<Vec<&'a Component>, Refused> {
+fn components<'a>(health: &'a HealthSnapshot, kind: &str) -> Result<Vec<&'a Component>, Refused> {
     let vital = |component: &&Component| LIVENESS.contains(&&*component.name);
     match kind {
-        "liveness" => Ok(picture.components.iter().filter(vital).collect()),
-        "readiness" => Ok(picture.components.iter().collect()),
+        "liveness" => Ok(health.components.iter().filter(vital).collect()),
+        "readiness" => Ok(health.components.iter().collect()),
         _ => Err(Refused::Unknown(format!(
             "health {kind} was not found, but {} are",
             KINDS.join(" and ")

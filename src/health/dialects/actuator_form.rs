@@ -1,4 +1,4 @@
-//! The forms of the actuator's answers. What stands in them is decided elsewhere.
+//! The JSON types of the actuator's answers, without logic.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -11,8 +11,8 @@ use utoipa::ToSchema;
 use super::listing::{Experiments, Stream, Tally};
 use crate::health::state::{PastResult, Results};
 
-/// What an added endpoint answers: what the program around labwatch says, or `error` with why there
-/// is no answer.
+/// The answer of an added endpoint: what the program that embeds labwatch returns, or `error` with
+/// the reason.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorAdded, value_type = Object)]
 pub(crate) struct Added(pub(super) Value);
@@ -51,7 +51,7 @@ pub(crate) struct Health<'a> {
     pub(super) details: Option<Overview<'a>>,
 }
 
-/// What readiness tells besides the components.
+/// What readiness adds to the components.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorOverview)]
 pub(crate) struct Overview<'a> {
@@ -96,13 +96,13 @@ pub(crate) struct Details<'a> {
     /// Its streams; of an experiment alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) streams: Option<Vec<Stream<'a>>>,
-    /// The latest results, oldest first; of a component that is asked for alone.
+    /// The latest results, oldest first; only of a component requested by name.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<PastResult>>)]
     pub(super) results: Option<&'a Results>,
 }
 
-/// What runs here. A member that cannot be made has `error` in its place.
+/// Information about the running program. A member that cannot be made has `error` in its place.
 #[derive(Serialize, ToSchema)]
 #[schema(as = ActuatorInfo)]
 pub(crate) struct Info<'a> {
@@ -173,7 +173,7 @@ pub(crate) struct Lab<'a> {
     /// The label of the installation.
     #[schema(example = "lab")]
     pub(super) label: &'a str,
-    /// How many experiments are how.
+    /// The number of experiments by state.
     pub(super) experiments: Tally,
     /// The categories that there are, sorted.
     pub(super) categories: Vec<String>,

@@ -1,48 +1,51 @@
-//! `/__agghealth`: the elementary checks of which experiments, components and outside services
-//! consist, in one flat list.
+//! `/__agghealth`: the single checks of all experiments, components and outside services, in one
+//! flat list.
 
 use super::Query;
 use super::answer::{Answer, Refused};
 use super::ft::{SCHEMA, impact, instant, panic_guide, summary};
 use super::ft_form::{Aggregate, Elementary};
-use super::judged::Judged;
+use super::rated::RatedCategories;
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, last_update};
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::{Component, SingleCheck, State};
 use engine::model::{JumpHealth, StreamHealth};
 use engine::{ExperimentView, Issue, StreamView};
 
-/// Every single check: each stream, each remote login, each component. What cannot be reached is
-/// among them, failing.
+/// Every single check: each stream, each jump connection, each component. What cannot be reached is
+/// listed as failing.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
-pub fn agg_health(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
-    let category_index = CategoryIndex::of(picture);
-    let judged = Judged::of(picture, &category_index, query)?;
-    let checks = judged
+pub fn agg_health(health: &HealthSnapshot, query: &Query) -> Result<Answer, Refused> {
+    let category_index = CategoryIndex::of(health);
+    let rated = RatedCategories::of(health, &category_index, query)?;
+    let checks = rated
         .members
         .iter()
-        .flat_map(|member| elementary(member, &judged))
+        .flat_map(|member| elementary(member, &rated))
         .collect();
     Answer::json(
         true,
         &Aggregate {
             schema_version: SCHEMA,
-            aggregation_system_code: &picture.settings.label,
+            aggregation_system_code: &health.settings.label,
             checks,
         },
     )
 }
 
-fn elementary<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>) -> Vec<Elementary<'a>> {
+fn elementary<'a>(
+    member: &'a CategoryMember<'a>,
+    rated: &RatedCategories<'a>,
+) -> Vec<Elementary<'a>> {
     match member.what {
-        What::Experiment(view) => of_experiment(member, view, judged),
+        What::Experiment(view) => of_experiment(member, view, rated),
         What::Component(component) if component.finding.checks.is_empty() => {
             vec![single(
                 member,
-                judged,
+                rated,
                 "self",
                 component.state() == State::Ok,
                 member.severity,
@@ -53,7 +56,7 @@ fn elementary<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>) -> Vec<El
             .finding
             .checks
             .iter()
-            .map(|check| of_service(member, component, judged, check))
+            .map(|check| of_service(member, component, rated, check))
             .collect(),
     }
 }
@@ -61,24 +64,24 @@ fn elementary<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>) -> Vec<El
 fn of_experiment<'a>(
     member: &'a CategoryMember<'a>,
     view: &'a ExperimentView,
-    judged: &Judged<'a>,
+    rated: &RatedCategories<'a>,
 ) -> Vec<Elementary<'a>> {
     let mut checks: Vec<_> = view
         .streams
         .iter()
-        .map(|stream| of_stream(member, stream, judged))
+        .map(|stream| of_stream(member, stream, rated))
         .collect();
     let (ok, output) = match view.jump {
         JumpHealth::Up => (true, String::new()),
         JumpHealth::Lost => (false, Issue::JumpLost.to_string()),
-        JumpHealth::Unknown => (false, "jump tells nothing about it".to_owned()),
+        JumpHealth::Unknown => (false, "jump does not report it".to_owned()),
     };
-    checks.push(single(member, judged, "jump", ok, 3, output));
-    if let Some(test) = judged.picture.self_tests.get(member.name) {
-        let finding = test.finding(judged.picture.at);
+    checks.push(single(member, rated, "jump", ok, 3, output));
+    if let Some(test) = rated.health.self_tests.get(member.name) {
+        let finding = test.finding(rated.health.at);
         let made = single(
             member,
-            judged,
+            rated,
             "self-test",
             finding.state.is_ok(),
             3,
@@ -95,7 +98,7 @@ fn of_experiment<'a>(
 fn of_stream<'a>(
     member: &'a CategoryMember<'a>,
     stream: &StreamView,
-    judged: &Judged<'a>,
+    rated: &RatedCategories<'a>,
 ) -> Elementary<'a> {
     let topic = &stream.topic;
     let (ok, output) = match stream.health {
@@ -107,7 +110,7 @@ fn of_stream<'a>(
     };
     single(
         member,
-        judged,
+        rated,
         topic.as_str(),
         ok,
         if stream.required {
@@ -119,11 +122,11 @@ fn of_stream<'a>(
     )
 }
 
-/// A check of an outside service, with every field as the service gave it.
+/// A check of an outside service, with every field as the service reports it.
 fn of_service<'a>(
     member: &'a CategoryMember<'a>,
     component: &'a Component,
-    judged: &Judged<'a>,
+    rated: &RatedCategories<'a>,
     check: &'a SingleCheck,
 ) -> Elementary<'a> {
     let name = if check.name.is_empty() {
@@ -138,7 +141,7 @@ fn of_service<'a>(
     };
     let made = single(
         member,
-        judged,
+        rated,
         name,
         check.ok,
         check.severity,
@@ -149,7 +152,7 @@ fn of_service<'a>(
         business_impact: check.business_impact.clone(),
         technical_summary: check.technical_summary.clone(),
         panic_guide: if check.panic_guide.is_empty() {
-            judged.category_index.panic_guide(member)
+            rated.category_index.panic_guide(member)
         } else {
             &check.panic_guide
         },
@@ -166,25 +169,23 @@ fn of_service<'a>(
 
 fn single<'a>(
     member: &'a CategoryMember<'a>,
-    judged: &Judged<'a>,
+    rated: &RatedCategories<'a>,
     name: &str,
     ok: bool,
     severity: u8,
     output: String,
 ) -> Elementary<'a> {
-    let picture = judged.picture;
+    let health = rated.health;
     Elementary {
         id: name.to_owned(),
         name: name.to_owned(),
         ok,
         severity,
-        business_impact: impact(member, judged.category_index, picture),
-        technical_summary: summary(member, picture),
-        panic_guide: panic_guide(member, judged.category_index),
+        business_impact: impact(member, rated.category_index, health),
+        technical_summary: summary(member, health),
+        panic_guide: panic_guide(member, rated.category_index),
         check_output: output,
-        last_updated: last_update(member, picture)
-            .map(instant)
-            .unwrap_or_default(),
+        last_updated: last_update(member, health).map(instant).unwrap_or_default(),
         check_system_code: member.name,
         ack: None,
     }

@@ -1,23 +1,23 @@
-//! An answer of a dialect, who reads it, and why there is none.
+//! The answer of a dialect, the kinds of reader, and the errors.
 
 use std::fmt;
 
 use serde::Serialize;
 
-/// What JSON answers are marked as.
+/// The content type of JSON answers.
 pub const JSON: &str = "application/json";
 
-/// How many failing experiments an answer lists unless all are asked for.
+/// How many failing experiments an answer lists unless `full` is set.
 pub const LISTED: usize = 100;
 
-/// Who reads an answer.
+/// The kinds of reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reader {
-    /// A reader without a token: what people wrote, and their names, are left out.
+    /// A reader without a token: texts that users wrote, and their names, are left out.
     Public,
     /// A reader who may see them.
     Full,
-    /// A maintainer: the page also leads to the forms by which something is changed.
+    /// A maintainer: the page also links to the forms of the commands.
     Maintainer,
 }
 
@@ -33,7 +33,7 @@ impl Reader {
 pub struct Answer {
     /// The status: 200 for ok, 503 for not ok.
     pub status: u16,
-    /// What the body is; `None` when there is none.
+    /// The content type of the body; `None` without one.
     pub content_type: Option<&'static str>,
     /// The body.
     pub body: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct Answer {
 pub enum Refused {
     /// There is nothing of this name: 404.
     Unknown(String),
-    /// The question makes no sense: 400.
+    /// The request makes no sense: 400.
     Senseless(String),
     /// The answer cannot be written: 500.
     Unwritable(String),
@@ -85,7 +85,7 @@ impl Answer {
     }
 }
 
-/// 503 is what says "not ok" in every dialect.
+/// 503 means "not ok" in every dialect.
 pub(super) fn code(is_ok: bool) -> u16 {
     if is_ok { 200 } else { 503 }
 }

@@ -10,32 +10,35 @@ use super::judged::Judged;
 use crate::health::category_index::{CategoryIndex, Group};
 use crate::health::category_member::{CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::{Component, SingleCheck, State, age};
 
 /// The version of the standard's schema.
 pub(super) const SCHEMA: u8 = 1;
 
-/// The health of the categories that were asked for: 200 whether good or bad, the verdict is in
-/// `ok`.
+/// The health of the requested categories: always 200, the verdict is in `ok`.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists. [`Refused::Unwritable`].
-pub fn health_json(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
-    let category_index = CategoryIndex::of(picture);
-    let judged = Judged::of(picture, &category_index, query)?;
+pub fn health_json(
+    health: &HealthSnapshot,
+    query: &Query,
+    reader: Reader,
+) -> Result<Answer, Refused> {
+    let category_index = CategoryIndex::of(health);
+    let rated = RatedCategories::of(health, &category_index, query)?;
     let document = Document {
         schema_version: SCHEMA,
-        system_code: &picture.settings.label,
-        name: format!("{} health", picture.settings.label),
-        description: judged.description(reader),
-        checks: judged
+        system_code: &health.settings.label,
+        name: format!("{} health", health.settings.label),
+        description: rated.description(reader),
+        checks: rated
             .members
             .iter()
-            .map(|member| check(member, &judged, reader))
+            .map(|member| check(member, &rated, reader))
             .collect(),
-        ok: judged.is_green(),
-        severity: judged.verdict.severity,
+        ok: rated.is_green(),
+        severity: rated.verdict.severity,
     };
     let answer = Answer::json(true, &document)?;
     Ok(Answer {
@@ -54,21 +57,25 @@ pub fn gtg(picture: &Picture, query: &Query) -> Answer {
     }
 }
 
-fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) -> Check<'a> {
-    let (picture, ack) = (
-        judged.picture,
+fn check<'a>(
+    member: &'a CategoryMember<'a>,
+    rated: &RatedCategories<'a>,
+    reader: Reader,
+) -> Check<'a> {
+    let (health, ack) = (
+        rated.health,
         member.ack.map(|ack| ack.words(reader.sees_private())),
     );
-    let updated = last_update(member, picture);
-    let output = output(member, picture);
+    let updated = last_update(member, health);
+    let output = output(member, health);
     Check {
         id: member.name,
         name: member.name,
         ok: member.state.is_ok(),
         severity: member.severity,
-        business_impact: impact(member, judged.category_index, picture),
-        technical_summary: summary(member, picture),
-        panic_guide: panic_guide(member, judged.category_index),
+        business_impact: impact(member, rated.category_index, health),
+        technical_summary: summary(member, health),
+        panic_guide: panic_guide(member, rated.category_index),
         check_output: if ack.is_some() {
             format!("ACKED - {output}")
         } else {
@@ -78,7 +85,7 @@ fn check<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader
         acknowledged: ack.is_some(),
         ack,
         last_change: instant(last_change(member)),
-        age: updated.map(|at| age(at, picture.at)),
+        age: updated.map(|at| age(at, health.at)),
     }
 }
 
@@ -94,12 +101,12 @@ pub(super) fn last_change(member: &CategoryMember<'_>) -> Timestamp {
     }
 }
 
-pub(super) fn output(member: &CategoryMember<'_>, picture: &Picture) -> String {
+pub(super) fn output(member: &CategoryMember<'_>, health: &HealthSnapshot) -> String {
     match member.what {
         What::Component(component) => component.detail().to_owned(),
         What::Experiment(view) => {
-            let output = experiment::output(view, &picture.snapshot, picture.at);
-            if is_away(view, picture) {
+            let output = experiment::output(view, &health.snapshot, health.at);
+            if is_away(view, health) {
                 format!("withdrawn by a person; {output}")
             } else {
                 output
@@ -111,7 +118,7 @@ pub(super) fn output(member: &CategoryMember<'_>, picture: &Picture) -> String {
 pub(super) fn impact(
     member: &CategoryMember<'_>,
     category_index: &CategoryIndex<'_>,
-    picture: &Picture,
+    health: &HealthSnapshot,
 ) -> String {
     let configured = category_index.business_impact(member);
     if !configured.is_empty() && !member.state.is_ok() {
@@ -123,12 +130,12 @@ pub(super) fn impact(
         }
         What::Component(_) if member.counts => "labwatch cannot do all of its work".to_owned(),
         What::Component(_) => "labwatch works, with a loss".to_owned(),
-        What::Experiment(view) if is_away(view, picture) => "withdrawn by a person".to_owned(),
+        What::Experiment(view) if is_away(view, health) => "withdrawn by a person".to_owned(),
         What::Experiment(_) => {
             let what = match member.state {
                 State::Ok => "can be used",
                 State::Warn => "can be used, with a loss",
-                State::Init | State::Stale => "not judged",
+                State::Init | State::Stale => "not evaluated",
                 State::Error => "cannot be used",
             };
             format!("{what}; {}", left(member, category_index))
@@ -136,7 +143,7 @@ pub(super) fn impact(
     }
 }
 
-/// In the words of the service where it has some, as it knows best what its failure means.
+/// The service's own text where it has one, because it knows best what its failure means.
 fn service_impact(
     member: &CategoryMember<'_>,
     component: &Component,
@@ -159,13 +166,13 @@ fn left(member: &CategoryMember<'_>, category_index: &CategoryIndex<'_>) -> Stri
     format!("{usable} of {members} {} left", member.group)
 }
 
-/// The failing check of an outside service that is the most severe, the first of several.
+/// The most severe failing check of an outside service, the first of several.
 fn gravest(component: &Component) -> Option<&SingleCheck> {
     let failing = component.finding.checks.iter().filter(|check| !check.ok);
     failing.min_by_key(|check| check.severity)
 }
 
-/// The guide for a member: that of its category, else the one that a failing service gives itself.
+/// The guide for a member: that of its category, else that of a failing service itself.
 pub(super) fn panic_guide<'a>(
     member: &'a CategoryMember<'a>,
     category_index: &CategoryIndex<'a>,
@@ -179,7 +186,7 @@ pub(super) fn panic_guide<'a>(
     }
 }
 
-pub(super) fn summary(member: &CategoryMember<'_>, picture: &Picture) -> String {
+pub(super) fn summary(member: &CategoryMember<'_>, health: &HealthSnapshot) -> String {
     if let What::Component(component) = member.what
         && let Some(own) = gravest(component)
             .map(|check| &check.technical_summary)

@@ -1,4 +1,4 @@
-//! The forms of FT's health check standard. What stands in them is decided elsewhere.
+//! The JSON types of FT's health check standard, without logic.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -17,14 +17,14 @@ pub(crate) struct Document<'a> {
     /// The name of the whole.
     #[schema(example = "lab health")]
     pub(super) name: String,
-    /// What was asked for, and what is special about it: categories that are unknown or closed,
-    /// the acknowledgement of everything.
+    /// The requested categories and what is special about them: those that are unknown or closed,
+    /// and the acknowledgement of everything.
     pub(super) description: String,
     /// One check for each experiment and component, sorted by name.
     pub(super) checks: Vec<Check<'a>>,
     /// Whether it is well.
     pub(super) ok: bool,
-    /// How grave it is: 1 critical, 2 a warning.
+    /// Its severity: 1 critical, 2 a warning.
     #[schema(minimum = 1, maximum = 3, example = 2)]
     pub(super) severity: u8,
 }
@@ -43,15 +43,15 @@ pub(crate) struct Check<'a> {
     pub(super) name: &'a str,
     /// Whether it can be used.
     pub(super) ok: bool,
-    /// How grave it is: 1 critical, 2 a warning, 3 a loss without which it can be used.
+    /// Its severity: 1 critical, 2 a warning, 3 a loss without which it can be used.
     #[schema(minimum = 1, maximum = 3, example = 2)]
     pub(super) severity: u8,
-    /// What it means for people.
+    /// The impact on users.
     #[schema(example = "cannot be used; 3 of 4 pend left")]
     pub(super) business_impact: String,
     /// What it is, and where to read more.
     pub(super) technical_summary: String,
-    /// The address of the guide for who mends it; may be empty.
+    /// The address of the guide for repairing it; may be empty.
     pub(super) panic_guide: &'a str,
     /// What is wrong, with `ACKED - ` in front where that is acknowledged.
     pub(super) check_output: String,
@@ -74,7 +74,7 @@ pub(crate) struct Check<'a> {
     pub(super) age: Option<i64>,
 }
 
-/// Every single check of categories.
+/// The single checks of categories.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FtAggregate)]
@@ -89,39 +89,38 @@ pub(crate) struct Aggregate<'a> {
     pub(super) checks: Vec<Elementary<'a>>,
 }
 
-/// A single check, with the experiment or component that it is of.
+/// A single check and the experiment or component that it belongs to.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = FtSingleCheck)]
 pub(crate) struct Elementary<'a> {
-    /// What is checked: the topic of a stream, `jump`, `self-test`, `self`, or what a service
-    /// calls its checks.
+    /// What is checked: the topic of a stream, `jump`, `self-test`, `self`, or the name that a
+    /// service gives its check.
     #[schema(example = "pend00-st-data")]
     pub(super) id: String,
-    /// The same in words.
+    /// The same for readers.
     #[schema(example = "pend00-st-data")]
     pub(super) name: String,
     /// Whether it is well.
     pub(super) ok: bool,
-    /// How grave it is: 1 critical, 2 a warning, 3 a loss without which it can be used.
+    /// Its severity: 1 critical, 2 a warning, 3 a loss without which it can be used.
     #[schema(example = 2)]
     pub(super) severity: u8,
-    /// What it means for people.
+    /// The impact on users.
     pub(super) business_impact: String,
     /// What it is, and where to read more.
     pub(super) technical_summary: String,
-    /// The address of the guide for who mends it; may be empty.
+    /// The address of the guide for repairing it; may be empty.
     pub(super) panic_guide: &'a str,
     /// What is wrong; empty where nothing is.
     pub(super) check_output: String,
-    /// When there was last evidence, in RFC 3339 or in the words of a service; empty where there
-    /// was none.
+    /// When there was last evidence, in RFC 3339 or as a service writes it; empty where there was
+    /// none.
     pub(super) last_updated: String,
-    /// The experiment or component; of a service the system code that it gives itself, where it
-    /// gives one.
+    /// The experiment or component; for a service the system code that it reports itself, if any.
     #[schema(example = "pend00")]
     pub(super) check_system_code: &'a str,
-    /// The acknowledgement that a service gives with its check.
+    /// The acknowledgement that a service reports with its check.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ack: Option<&'a str>,
 }

@@ -1,5 +1,5 @@
-//! The experiments in an answer about the whole: how many are how, and those that fail, up to a
-//! bound; all of them where that is asked for.
+//! The experiments in an answer about the whole: their numbers by state, and those that fail, up to
+//! a bound; all of them on request.
 
 use std::collections::HashMap;
 
@@ -11,11 +11,11 @@ use super::Query;
 use super::answer::LISTED;
 use super::shown::Shown;
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use engine::model::{SourceName, StreamHealth};
 use engine::{Connection, Evidence, ExperimentView, Report, Scopes, Seen, Snapshot, StreamView};
 
-/// How many experiments are how.
+/// The number of experiments by state.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthTally)]
 pub(crate) struct Tally {
@@ -64,7 +64,7 @@ pub(crate) struct Experiments<'a> {
     listed: Vec<Experiment<'a>>,
 }
 
-/// How an experiment is.
+/// The state of an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthExperiment)]
 pub(crate) struct Experiment<'a> {
@@ -84,10 +84,10 @@ pub(crate) struct Experiment<'a> {
 }
 
 /// The experiments to list: all, or the first that fail.
-pub(super) fn listed<'a>(picture: &'a Picture, query: &Query) -> Vec<&'a ExperimentView> {
+pub(super) fn listed<'a>(health: &'a HealthSnapshot, query: &Query) -> Vec<&'a ExperimentView> {
     let fails =
-        |view: &&ExperimentView| !experiment::state(view, &picture.snapshot, picture.at).is_ok();
-    let all = picture.snapshot.experiments.iter().map(|view| &**view);
+        |view: &&ExperimentView| !experiment::state(view, &health.snapshot, health.at).is_ok();
+    let all = health.snapshot.experiments.iter().map(|view| &**view);
     if query.full {
         all.collect()
     } else {
@@ -137,13 +137,13 @@ pub(crate) struct Stream<'a> {
     /// When it last sent something, as far as that is known.
     #[schema(required)]
     last_transmit: Option<Timestamp>,
-    /// Messages a second; absent when relay does not tell.
+    /// Messages a second; absent when relay does not report it.
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<f32>,
 }
 
-/// The streams of these experiments, numbered from 1. Where they come from is left out: this is
-/// open to every reader.
+/// The streams of these experiments, numbered from 1. The addresses of their senders are left out:
+/// this is open to every reader.
 pub(super) fn streams<'a>(
     snapshot: &'a Snapshot,
     experiments: &[&'a ExperimentView],
@@ -192,7 +192,7 @@ fn as_str(stream: &StreamView) -> &'static str {
     }
 }
 
-/// Of each topic the experiment's connection that sent last.
+/// For each topic the experiment's connection that sent last.
 fn sending(report: Option<&Report>) -> HashMap<&str, Connection<'_>> {
     let mut best: HashMap<&str, Connection<'_>> = HashMap::new();
     let idle = |connection: &Connection<'_>| {

@@ -1,15 +1,14 @@
-//! What Prometheus and Graphite are told of a picture, as numbers. How they are written is not
-//! known here.
+//! The numbers of a health snapshot for Prometheus and Graphite. Their encoding is not known here.
 
 use super::probes::number;
 use crate::health::category_index::CategoryIndex;
-use crate::health::snapshot::{Picture, SELF};
+use crate::health::snapshot::{HealthSnapshot, SELF};
 use crate::health::state::State;
 
-/// A picture in numbers: 0 init, 1 ok, 2 error.
+/// A health snapshot as numbers: 0 init, 1 ok, 2 error.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Numbers {
-    /// The whole.
+    /// The overall state.
     pub state: u8,
     /// Each component.
     pub components: Vec<(String, u8)>,
@@ -17,7 +16,7 @@ pub struct Numbers {
     pub categories: Vec<(String, bool)>,
     /// How many experiments and components are acknowledged.
     pub acknowledged: usize,
-    /// Whether the laboratory is being judged.
+    /// Whether the main loop turns.
     pub turns: bool,
 }
 
@@ -26,19 +25,19 @@ pub fn numbers(picture: &Picture) -> Numbers {
     let (overall, _) = picture.overall();
     let category_index = CategoryIndex::of(picture);
     let categories = category_index.categories().into_iter().map(|name| {
-        let evaluated = category_index.evaluate(&name, &picture.switched);
+        let evaluated = category_index.evaluate(&name, &health.switched);
         (name, evaluated.is_some_and(|evaluated| evaluated.ok))
     });
     Numbers {
         state: number(overall),
-        components: picture
+        components: health
             .components
             .iter()
             .map(|one| (one.name.to_string(), number(one.state())))
             .collect(),
         categories: categories.collect(),
-        acknowledged: picture.acks.count(picture.at),
-        turns: picture
+        acknowledged: health.acks.count(health.at),
+        turns: health
             .component(SELF)
             .is_none_or(|one| !matches!(one.state(), State::Stale | State::Error)),
     }

@@ -1,5 +1,5 @@
-//! The health dialects of other systems: pure functions of one picture, so that no two of them can
-//! disagree. They know of HTTP what an answer is made of, and no more.
+//! The health dialects of other systems: pure functions of one snapshot, so that no two of them can
+//! disagree. They know the parts of an HTTP answer and nothing else of HTTP.
 
 mod accept;
 mod actuator;
@@ -8,7 +8,6 @@ mod agg_health;
 mod answer;
 mod ft;
 mod ft_form;
-mod judged;
 mod listing;
 mod metrics;
 mod page;
@@ -38,5 +37,5 @@ pub(crate) mod forms {
     pub(crate) use super::actuator_form::{Added, Endpoints, Health, Indicator, Info, Logger};
     pub(crate) use super::ft_form::{Aggregate, Document};
     pub(crate) use super::probes::Status;
-    pub(crate) use super::status::{CheckStatus, Whole};
+    pub(crate) use super::status::{CheckStatus, OverallStatus};
 }

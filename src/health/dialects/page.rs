@@ -1,5 +1,5 @@
-//! `/__health` for people: one heading that says how it is, one row for each experiment, component
-//! and outside service, no script.
+//! `/__health` as a page: a heading with the verdict, one row for each experiment, component and
+//! outside service, no script.
 
 use jiff::Timestamp;
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -7,10 +7,10 @@ use maud::{DOCTYPE, Markup, PreEscaped, html};
 use super::Query;
 use super::answer::{Answer, Reader, Refused};
 use super::ft::{last_change, output, panic_guide};
-use super::judged::Judged;
+use super::rated::RatedCategories;
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::{CategoryMember, What, last_update};
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::State;
 use engine::model::Bookable;
 
@@ -19,7 +19,7 @@ const HTML: &str = "text/html; charset=utf-8";
 /// Nothing but the page's own style is loaded.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/// The look of the other pages, in light and dark, as far as a table needs it.
+/// The colours of the other pages, in light and dark, as far as a table needs them.
 const STYLE: &str = ":root{--paper:#f5f6f8;--card:#fff;--line:#d8dde3;--ink:#14181d;--soft:#535d68;--link:#0b57a8;--ok:#155ca8;--warning:#805200;\
 --critical:#a82f00;--wash:#fdebe3;color-scheme:light dark}\
 @media(prefers-color-scheme:dark){:root{--paper:#0e1217;--card:#161b22;--line:#2b323b;--ink:#e8ebee;--soft:#a4afbb;--link:#8abeff;--ok:#8abeff;\
@@ -45,41 +45,45 @@ const COLUMNS: [&str; 7] = [
     "more",
 ];
 
-/// The page. 200 whether good or bad, as its JSON.
+/// The page. Its status is always 200, as that of the JSON.
 ///
 /// # Errors
 /// [`Refused::Senseless`]: none of the categories exists.
-pub fn health_page(picture: &Picture, query: &Query, reader: Reader) -> Result<Answer, Refused> {
-    let category_index = CategoryIndex::of(picture);
-    let judged = Judged::of(picture, &category_index, query)?;
+pub fn health_page(
+    health: &HealthSnapshot,
+    query: &Query,
+    reader: Reader,
+) -> Result<Answer, Refused> {
+    let category_index = CategoryIndex::of(health);
+    let rated = RatedCategories::of(health, &category_index, query)?;
     let headers = vec![("vary", "accept"), ("content-security-policy", POLICY)];
     Ok(Answer {
         status: 200,
         content_type: Some(HTML),
-        body: page(&judged, reader).into_string().into_bytes(),
+        body: page(&rated, reader).into_string().into_bytes(),
         headers,
     })
 }
 
-fn page(judged: &Judged<'_>, reader: Reader) -> Markup {
-    let label = &judged.picture.settings.label;
-    let (class, words) = verdict(judged);
+fn page(rated: &RatedCategories<'_>, reader: Reader) -> Markup {
+    let label = &rated.health.settings.label;
+    let (class, words) = verdict(rated);
     html! {
         (DOCTYPE)
         html lang="en" {
             head { meta charset="utf-8"; meta name="viewport" content="width=device-width"; title { (label) " health" } style { (PreEscaped(STYLE)) } }
             body {
                 nav { a href="./" { "Lab status" } }
-                h1 { span { (label) ": " (names(judged, ", ")) } " " span class=(class) { (words) } (acknowledged(judged, reader)) }
-                @for name in &judged.closed {
-                    p.banner { "Category " (name) " is disabled: " (judged.why_closed(name, reader)) }
+                h1 { span { (label) ": " (names(rated, ", ")) } " " span class=(class) { (words) } (acknowledged(rated, reader)) }
+                @for name in &rated.closed {
+                    p.banner { "Category " (name) " is disabled: " (rated.why_closed(name, reader)) }
                 }
-                p.soft { (judged.description(reader)) }
-                (links(judged, reader))
+                p.soft { (rated.description(reader)) }
+                (links(rated, reader))
                 div {
                     table {
                         tr { @for column in COLUMNS { th { (column) } } }
-                        @for member in &judged.members { (row(member, judged, reader)) }
+                        @for member in &rated.members { (row(member, rated, reader)) }
                     }
                 }
             }
@@ -87,38 +91,38 @@ fn page(judged: &Judged<'_>, reader: Reader) -> Markup {
     }
 }
 
-fn names(judged: &Judged<'_>, between: &str) -> String {
-    let names = judged.categories.iter().map(|rules| rules.name.as_str());
+fn names(rated: &RatedCategories<'_>, between: &str) -> String {
+    let names = rated.categories.iter().map(|rules| rules.name.as_str());
     names.collect::<Vec<_>>().join(between)
 }
 
-fn verdict(judged: &Judged<'_>) -> (&'static str, &'static str) {
-    match (judged.is_good(), judged.verdict.severity) {
+fn verdict(rated: &RatedCategories<'_>) -> (&'static str, &'static str) {
+    match (rated.is_good(), rated.verdict.severity) {
         (true, _) => ("ok", "healthy"),
         (false, 1) => ("critical", "CRITICAL"),
         (false, _) => ("warning", "unhealthy"),
     }
 }
 
-fn acknowledged(judged: &Judged<'_>, reader: Reader) -> Markup {
-    let members = judged.members.iter();
+fn acknowledged(rated: &RatedCategories<'_>, reader: Reader) -> Markup {
+    let members = rated.members.iter();
     let count = members.filter(|member| member.ack.is_some()).count();
     html! {
         @if count > 0 { " " span.acked { "(" (count) " acked)" } }
-        @if let Some(ack) = judged.picture.acks.installation(judged.picture.at) {
+        @if let Some(ack) = rated.health.acks.installation(rated.health.at) {
             " " span.acked { "(Installation is acked: " (ack.words(reader.sees_private())) ")" }
         }
     }
 }
 
 /// The links keep the categories.
-fn links(judged: &Judged<'_>, reader: Reader) -> Markup {
+fn links(rated: &RatedCategories<'_>, reader: Reader) -> Markup {
     let filter: String = url::form_urlencoded::Serializer::new(String::new())
-        .append_pair("categories", &names(judged, ","))
+        .append_pair("categories", &names(rated, ","))
         .finish();
-    let acks = &judged.picture.acks;
+    let acks = &rated.health.acks;
     let may_acknowledge =
-        reader == Reader::Maintainer && acks.installation(judged.picture.at).is_none();
+        reader == Reader::Maintainer && acks.installation(rated.health.at).is_none();
     html! {
         p {
             a href={ "?" (filter) } { "refresh from cache" } " \u{b7} "
@@ -130,25 +134,25 @@ fn links(judged: &Judged<'_>, reader: Reader) -> Markup {
     }
 }
 
-fn row<'a>(member: &'a CategoryMember<'a>, judged: &Judged<'a>, reader: Reader) -> Markup {
-    let picture = judged.picture;
+fn row<'a>(member: &'a CategoryMember<'a>, rated: &RatedCategories<'a>, reader: Reader) -> Markup {
+    let health = rated.health;
     let address = match member.what {
         What::Component(_) => format!("status/{}", member.name),
         What::Experiment(_) => format!("experiments/{}", in_path(member.name)),
     };
-    let (class, words) = health(member);
-    let updated = last_update(member, picture).map_or_else(|| "never".to_owned(), time);
+    let (class, words) = shown_health(member);
+    let updated = last_update(member, health).map_or_else(|| "never".to_owned(), time);
     let changed = time(last_change(member));
     html! {
         tr {
             td { a href=(address) { (member.name) } }
             td class=(class) { (words) }
-            td { (output(member, picture)) }
+            td { (output(member, health)) }
             td.time { (changed) }
             td.time { (updated) }
             td.acked { @if let Some(ack) = member.ack { (ack.words(reader.sees_private())) } }
             td {
-                @for (at, (address, words)) in more(member, judged, reader).into_iter().enumerate() {
+                @for (at, (address, words)) in more(member, rated, reader).into_iter().enumerate() {
                     @if at > 0 { " \u{b7} " }
                     a href=(address) { (words) }
                 }
@@ -164,11 +168,11 @@ fn time(at: Timestamp) -> String {
 /// Where a row leads: to the runbook, and for a maintainer to the forms.
 fn more<'a>(
     member: &'a CategoryMember<'a>,
-    judged: &Judged<'a>,
+    rated: &RatedCategories<'a>,
     reader: Reader,
 ) -> Vec<(String, String)> {
     let mut links = Vec::new();
-    let guide = panic_guide(member, judged.category_index);
+    let guide = panic_guide(member, rated.category_index);
     if is_address(guide) {
         links.push((guide.to_owned(), "runbook".to_owned()));
     }
@@ -178,8 +182,7 @@ fn more<'a>(
     links
 }
 
-/// Whether a guide is an address: what an outside service gives may be a text, or lead somewhere
-/// harmful.
+/// Whether a guide is a web address: an outside service may report any text, or a harmful link.
 fn is_address(guide: &str) -> bool {
     url::Url::parse(guide).is_ok_and(|url| matches!(url.scheme(), "http" | "https"))
 }
@@ -213,7 +216,7 @@ fn forms(member: &CategoryMember<'_>) -> Vec<(String, String)> {
     links
 }
 
-/// The address of a form of the page with these fields filled in.
+/// The address of a page's form with these fields filled in.
 fn form(order: &str, fields: &[(&str, &str)]) -> String {
     let filled = url::form_urlencoded::Serializer::new(String::new())
         .extend_pairs(fields)
@@ -221,7 +224,7 @@ fn form(order: &str, fields: &[(&str, &str)]) -> String {
     format!("do/{order}?{filled}")
 }
 
-fn health(member: &CategoryMember<'_>) -> (&'static str, &'static str) {
+fn shown_health(member: &CategoryMember<'_>) -> (&'static str, &'static str) {
     if !member.counts && !member.is_component() {
         return ("acked", "WITHDRAWN");
     }
@@ -234,7 +237,6 @@ fn health(member: &CategoryMember<'_>) -> (&'static str, &'static str) {
     }
 }
 
-/// A name as a part of a path.
 fn in_path(name: &str) -> String {
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'-' | b'~');
     name.bytes()

@@ -1,4 +1,4 @@
-//! `/liveness` and `/readiness`, as cn-infra's status check tells them. In each answer `state` is
+//! `/liveness` and `/readiness` in the form of cn-infra's status check. In each answer `state` is
 //! the worst of the parts in `PluginStatus` that are not in `NonFatalPlugins`.
 
 use std::borrow::Cow;
@@ -48,8 +48,7 @@ pub(crate) struct Status<'a> {
     /// The commit it was built from, where the build said so.
     #[serde(skip_serializing_if = "Option::is_none")]
     commit_hash: Option<&'a str>,
-    /// Whether labwatch runs in shadow: it carries out nothing that it decides. Of readiness
-    /// alone.
+    /// Whether labwatch runs in shadow: it decides, but writes nothing to book. Of readiness alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     shadow: Option<bool>,
     /// The parts that have reported at least once.
@@ -86,7 +85,7 @@ pub(crate) struct Plugin<'a> {
     error: Option<Cow<'a, str>>,
 }
 
-/// How a part is.
+/// The state of a part.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AgentPluginStatus)]
 pub(crate) struct PluginStatus<'a> {
@@ -107,16 +106,16 @@ pub(crate) struct PluginStatus<'a> {
     error: Option<Cow<'a, str>>,
 }
 
-/// Whether the process must be started anew. It depends on the loop and the store, and on nothing
-/// of the laboratory; *init* is alive.
+/// Whether the process must be restarted. It depends on the loop and the store, and on nothing of
+/// the laboratory; *init* is alive.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
-    let (state, _) = worst(picture.vital());
+pub fn liveness(health: &HealthSnapshot) -> Result<Answer, Refused> {
+    let (state, _) = worst(health.vital());
     Answer::json(
         state.is_ok() || state == State::Init,
-        &Status::of(picture, state, |component| picture.is_vital(component)),
+        &Status::of(health, state, |component| health.is_vital(component)),
     )
 }
 
@@ -124,21 +123,21 @@ pub fn liveness(picture: &Picture) -> Result<Answer, Refused> {
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn readiness(picture: &Picture, query: &Query) -> Result<Answer, Refused> {
-    let (state, _) = picture.overall();
-    let listed = listing::listed(picture, query);
-    let mut status = Status::of(picture, state, |component| picture.is_fatal(component));
+pub fn readiness(health: &HealthSnapshot, query: &Query) -> Result<Answer, Refused> {
+    let (state, _) = health.overall();
+    let listed = listing::listed(health, query);
+    let mut status = Status::of(health, state, |component| health.is_fatal(component));
     status.interface_stats = Some(Interfaces {
-        interfaces: listing::streams(&picture.snapshot, &listed),
+        interfaces: listing::streams(&health.snapshot, &listed),
     });
-    status.experiments = Some(Experiments::of(picture, &listed));
-    status.shadow = picture.snapshot.is_shadow.then_some(true);
+    status.experiments = Some(Experiments::of(health, &listed));
+    status.shadow = health.snapshot.is_shadow.then_some(true);
     Answer::json(state.is_ok(), &status)
 }
 
 impl<'a> Status<'a> {
     pub(super) fn of(
-        picture: &'a Picture,
+        health: &'a HealthSnapshot,
         state: State,
         counts: impl Fn(&Component) -> bool,
     ) -> Self {
@@ -152,8 +151,8 @@ impl<'a> Status<'a> {
             build_date: identity.built,
             state: number(state),
             start_time: identity.started.as_second(),
-            last_change: picture.last_change().as_second(),
-            last_update: picture.last_update().map(Timestamp::as_second),
+            last_change: health.last_change().as_second(),
+            last_update: health.last_update().map(Timestamp::as_second),
             interface_stats: None,
             experiments: None,
             commit_hash: identity.commit,
@@ -195,7 +194,7 @@ fn error(shown: Shown<'_>) -> Option<Cow<'_, str>> {
     Some(shown.detail).filter(|detail| is_wrong && !detail.is_empty())
 }
 
-/// 0 init, 1 ok, 2 error. It is always written, so that absent does not mean init.
+/// 0 init, 1 ok, 2 error. It is always written, so that a missing value does not mean init.
 pub(super) fn number(state: State) -> u8 {
     match state {
         State::Init => 0,

@@ -1,5 +1,5 @@
-//! The status as it is published in a store of keys: the values of cn-infra's status check, by the
-//! same forms as `/readiness`.
+//! The status as it is published in a key-value store: the values of cn-infra's status check, in
+//! the same form as `/readiness`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
@@ -7,10 +7,10 @@ use super::answer::Refused;
 use super::probes::{PluginStatus, Status};
 use super::shown::Shown;
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use engine::ExperimentView;
 
-/// What a value is about. Its name follows in the key.
+/// The subject of a value. Its name follows in the key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Published<'a> {
     /// labwatch as a whole.
@@ -21,46 +21,46 @@ pub enum Published<'a> {
     Experiment(&'a str),
 }
 
-/// What is published of a thing: what it is about, a mark that changes when it says something else
-/// than before (and not with the age of its evidence alone), and it in JSON where that is wanted.
+/// A value to publish: its subject, a hash that changes with its content (but not with the age of
+/// its evidence alone), and its JSON if requested.
 pub type Value<'a> = (Published<'a>, u64, Option<Vec<u8>>);
 
-/// Everything that is published.
+/// All values to publish.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
 pub fn published(
-    picture: &Picture,
+    health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Vec<Value<'_>>, Refused> {
-    let mut values = vec![agent(picture, &is_wanted)?];
-    for component in &picture.components {
+    let mut values = vec![agent(health, &is_wanted)?];
+    for component in &health.components {
         let (state, about) = (component.state(), Published::Plugin(&component.name));
         let mark = mark(&(state.as_str(), component.last_change));
         let form = || json(&PluginStatus::from(Shown::component(component, picture)));
         let value = is_wanted(about, mark).then(form).transpose()?;
         values.push((about, mark, value));
     }
-    for view in picture.snapshot.experiments.iter() {
-        values.push(of_experiment(view, picture, &is_wanted)?);
+    for view in health.snapshot.experiments.iter() {
+        values.push(of_experiment(view, health, &is_wanted)?);
     }
     Ok(values)
 }
 
 fn agent(
-    picture: &Picture,
+    health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Value<'_>, Refused> {
-    let (state, _) = picture.overall();
-    let states: Vec<_> = picture
+    let (state, _) = health.overall();
+    let states: Vec<_> = health
         .components
         .iter()
         .map(|one| (&*one.name, one.state().as_str(), one.last_change))
         .collect();
     let mark = mark(&(state.as_str(), states));
     let form = || {
-        json(&Status::of(picture, state, |component| {
-            picture.is_fatal(component)
+        json(&Status::of(health, state, |component| {
+            health.is_fatal(component)
         }))
     };
     let value = is_wanted(Published::Agent, mark).then(form).transpose()?;
@@ -69,10 +69,10 @@ fn agent(
 
 fn of_experiment<'a>(
     view: &'a ExperimentView,
-    picture: &'a Picture,
+    health: &'a HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Value<'a>, Refused> {
-    let (snapshot, now) = (&*picture.snapshot, picture.at);
+    let (snapshot, now) = (&*health.snapshot, health.at);
     let about = Published::Experiment(view.stub.as_str());
     let state = experiment::state(view, snapshot, now);
     let issues: Vec<String> = view.issues.iter().map(ToString::to_string).collect();

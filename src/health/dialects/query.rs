@@ -1,11 +1,9 @@
-//! What can be asked behind the question mark, and how it is read: names are trimmed, what is not
-//! known is passed over.
+//! The query parameters of the health endpoints: names are trimmed, unknown parameters are ignored.
 
-/// What a reader asks for.
+/// A reader's request.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Query {
-    /// The categories, in the order in which they were asked for, each once. Empty: that of
-    /// everything.
+    /// The categories in the requested order, each once. Empty: that of everything.
     pub categories: Vec<String>,
     /// Whether everything is to be checked first.
     pub fresh: bool,

@@ -1,4 +1,4 @@
-//! `/status` and `/status/{name}`, as Axway's agents tell them: OK or FAIL of every component and
+//! `/status` and `/status/{name}` in the form of Axway's agents: OK or FAIL of every component and
 //! experiment.
 
 use std::collections::BTreeMap;
@@ -12,13 +12,13 @@ use super::shown::Shown;
 use crate::health::snapshot::Picture;
 use crate::health::state::State;
 
-/// What `/status` is marked as.
+/// The content type of `/status`.
 const JSON_UTF8: &str = "application/json; charset=utf-8";
 
 /// The status of labwatch, in the form of Axway's agents.
 #[derive(Serialize, ToSchema)]
 #[schema(as = AxwayStatus)]
-pub(crate) struct Whole<'a> {
+pub(crate) struct OverallStatus<'a> {
     /// The name of the program, by which another instance is recognised.
     #[schema(example = "labwatch")]
     name: &'a str,
@@ -44,10 +44,10 @@ pub(crate) struct Check<'a> {
     /// The name of the component or experiment.
     #[schema(example = "book")]
     name: &'a str,
-    /// What to ask for below `/status/` to get this check alone.
+    /// The part of the path below `/status/` that requests this check alone.
     #[schema(example = "book")]
     endpoint: String,
-    /// How it is.
+    /// Its state.
     status: CheckStatus,
 }
 
@@ -82,7 +82,7 @@ pub(crate) struct CheckStatus {
     age: Option<i64>,
 }
 
-/// The whole picture: the components decide, the experiments are shown.
+/// The whole status: the components decide, the experiments are listed.
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
@@ -110,7 +110,7 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
     marked(Answer::json(state.is_ok(), &whole))
 }
 
-/// One check, by the endpoint that `/status` gives it.
+/// One check, by the endpoint that `/status` reports.
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].

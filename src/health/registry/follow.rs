@@ -1,4 +1,4 @@
-//! What of components the engine is told: how each is, and what is wrong with it.
+//! Reports the health of components to the engine: their states and problems.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,27 +11,27 @@ use crate::health::state::State;
 use engine::model::{Moment, format_duration};
 use engine::{ComponentHealth, Fitness};
 
-/// How often it is looked whether a component has become stale.
+/// The longest time between two looks for components that have become stale.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// What of the components changed for the categories.
+/// A change of a component that matters to the categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FitnessChange {
-    /// A component is so now.
+    /// The component's health is now this.
     Is(ComponentHealth),
-    /// A component was let go.
+    /// The component was removed.
     Gone(Arc<str>),
 }
 
 impl Registry {
-    /// Hands how each component is to `tell`, at first and whenever that changes, until `tell` says
-    /// that it is not needed any more.
-    pub async fn follow<F: Future<Output = bool>>(&self, tell: impl Fn(FitnessChange) -> F) {
+    /// Passes the health of each component to `report`, at first and whenever it changes, until
+    /// `report` returns that no more is needed.
+    pub async fn follow<F: Future<Output = bool>>(&self, report: impl Fn(FitnessChange) -> F) {
         let (mut known, mut changed) = (BTreeMap::new(), self.changes());
         loop {
             changed.borrow_and_update();
             for change in self.fitness_changes(&mut known) {
-                if !tell(change).await {
+                if !report(change).await {
                     return;
                 }
             }
@@ -40,7 +40,7 @@ impl Registry {
         }
     }
 
-    /// What changed against what is known, a failure that is over included.
+    /// The changes since what is known, including a failure that is over already.
     fn fitness_changes(
         &self,
         known: &mut BTreeMap<Arc<str>, ComponentHealth>,
@@ -74,7 +74,8 @@ impl Registry {
 }
 
 impl Entry {
-    /// How it is for the engine. How long nothing came is left out: it changes all the time.
+    /// The component's health for the engine, without the age of its last report, which changes all
+    /// the time.
     fn health(&self, name: &Arc<str>, now: Moment) -> ComponentHealth {
         let (finding, limit) = (&self.finding, self.stale_after);
         let is_overdue = self.overdue(now).is_some();
@@ -103,7 +104,7 @@ impl Entry {
     }
 }
 
-/// What a state says to the categories: what is not known is no fault.
+/// How a state counts in categories: an unknown one is no failure.
 fn fitness(state: State) -> Fitness {
     match state {
         State::Ok | State::Warn => Fitness::Works,
@@ -119,13 +120,13 @@ mod tests {
     use crate::health::testing::Hands;
 
     #[test]
-    fn the_engine_is_told_what_is_wrong_and_not_for_how_long() {
+    fn the_engine_receives_the_problem_and_not_its_age() {
         let hands = Hands::default();
         let registry = Registry::new(hands.clock());
         let limit = Some(Duration::from_secs(60));
         let door = registry.register("door", limit, &[]).expect("free");
         let mut known = BTreeMap::new();
-        let mut told = || {
+        let mut changes = || {
             let changes = registry.fitness_changes(&mut known);
             let words = |change| match change {
                 FitnessChange::Is(it) => format!("{:?} {:?}", it.fitness, it.problem),
@@ -133,34 +134,37 @@ mod tests {
             };
             changes.into_iter().map(words).collect::<Vec<_>>()
         };
-        assert_eq!(told(), ["Unknown None"]);
+        assert_eq!(changes(), ["Unknown None"]);
         door.report(Finding::error("it sticks"));
-        assert_eq!(told(), [r#"Fails Some("it sticks")"#]);
+        assert_eq!(changes(), [r#"Fails Some("it sticks")"#]);
         door.report(Finding::error(""));
-        assert_eq!(told(), [r#"Fails Some("it gives no reason")"#]);
+        assert_eq!(changes(), [r#"Fails Some("it gives no reason")"#]);
         door.report(Finding::new(State::Stale, "it cannot be reached"));
-        assert_eq!(told(), [r#"Unknown Some("it cannot be reached")"#]);
+        assert_eq!(changes(), [r#"Unknown Some("it cannot be reached")"#]);
         door.report(Finding::ok());
         door.report(Finding::error("it sticks"));
         door.report(Finding::new(State::Warn, "it creaks"));
         assert_eq!(
-            told(),
+            changes(),
             [r#"Fails Some("it failed for a moment")"#, "Works None"]
         );
         hands.pass(61);
-        assert_eq!(told(), [r#"Unknown Some("no report for more than 1m0s")"#]);
+        assert_eq!(
+            changes(),
+            [r#"Unknown Some("no report for more than 1m0s")"#]
+        );
         hands.pass(61);
-        assert_eq!(told(), [""; 0]);
+        assert_eq!(changes(), [""; 0]);
         registry.remove("door");
-        assert_eq!(told(), ["gone"]);
+        assert_eq!(changes(), ["gone"]);
     }
 
     #[test]
-    fn a_failure_that_is_over_is_told_too() {
+    fn a_failure_that_is_over_is_reported_too() {
         let registry = Registry::new(Hands::default().clock());
         let door = registry.register("door", None, &[]).expect("free");
         let mut known = BTreeMap::new();
-        let mut told = || -> Vec<Fitness> {
+        let mut changes = || -> Vec<Fitness> {
             let changes = registry.fitness_changes(&mut known).into_iter();
             let fitness = |change| match change {
                 FitnessChange::Is(component) => Some(component.fitness),
@@ -168,18 +172,18 @@ mod tests {
             };
             changes.filter_map(fitness).collect()
         };
-        assert_eq!(told(), [Fitness::Unknown]);
+        assert_eq!(changes(), [Fitness::Unknown]);
         door.report(Finding::ok());
-        assert_eq!(told(), [Fitness::Works]);
+        assert_eq!(changes(), [Fitness::Works]);
         door.report(Finding::error("open"));
         door.report(Finding::ok());
-        assert_eq!(told(), [Fitness::Fails, Fitness::Works]);
-        assert_eq!(told(), []);
+        assert_eq!(changes(), [Fitness::Fails, Fitness::Works]);
+        assert_eq!(changes(), []);
         door.report(Finding::error("open"));
-        assert_eq!(told(), [Fitness::Fails]);
+        assert_eq!(changes(), [Fitness::Fails]);
         door.report(Finding::error("still open"));
-        assert_eq!(told(), [Fitness::Fails], "what is wrong has changed");
+        assert_eq!(changes(), [Fitness::Fails], "what is wrong has changed");
         door.report(Finding::error("still open"));
-        assert_eq!(told(), []);
+        assert_eq!(changes(), []);
     }
 }

@@ -1,4 +1,4 @@
-//! The record of who changed what. Where it goes is the service's business.
+//! The audit: who changed what. The service provides its destination.
 
 use std::convert::Infallible;
 
@@ -6,26 +6,26 @@ use axum::response::{IntoResponseParts, ResponseParts};
 
 use super::caller::Caller;
 
-/// The most that is noted of what a caller did, in bytes.
+/// The longest description of a change, in bytes.
 pub const MAX_NOTE_BYTES: usize = 500;
 
-/// Takes who and what.
+/// Receives the caller's name and the change.
 type Port = Box<dyn Fn(&str, &str) + Send + Sync>;
 
-/// Notes who changed what.
+/// Records who changed what.
 pub struct Audit(Port);
 
 impl Audit {
-    /// An audit that tells `port` who did what. It may not block.
+    /// An audit that passes each change to `port`, which must not block.
     #[must_use]
     pub fn new(port: impl Fn(&str, &str) + Send + Sync + 'static) -> Self {
         Self(Box::new(port))
     }
 
-    /// Notes what a caller did, by the name of their token. `what` is a sentence in the past, and
-    /// never holds a secret.
+    /// Records a change by the caller with this token's name. `what` is a sentence in the past
+    /// tense, and never holds a secret.
     ///
-    /// A handler puts what it gets into its answer; for one that does not, the path is noted.
+    /// A handler adds the receipt to its answer; otherwise the change is recorded by its path.
     #[must_use = "put it into the answer, or the same is noted again by its path"]
     pub fn note(&self, who: &Caller, what: &str) -> Noted {
         let ends = what
@@ -40,7 +40,7 @@ impl Audit {
     }
 }
 
-/// The receipt: what was done stands in the record.
+/// The receipt that a change was recorded.
 #[derive(Debug, Clone, Copy)]
 pub struct Noted(());
 

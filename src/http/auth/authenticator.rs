@@ -1,8 +1,8 @@
-//! Decides who asks, and whether they may.
+//! Authenticates callers and decides what they may do.
 //!
-//! What is shown is verified first, and only what is bad is slowed down: a valid token or session
-//! is never refused for what others send. A request without either leaves no audit row, and no line
-//! of the log of its own.
+//! Credentials are verified first, and only bad ones are throttled: a valid token or session is
+//! never refused for what others send. A request without credentials leaves no audit row, and no
+//! line of the log of its own.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -27,26 +27,26 @@ use super::{
 };
 use crate::http::error::{self, ApiError, ApiResult};
 
-/// What is set about access.
+/// The access settings.
 #[derive(Debug, Clone)]
 pub struct AccessSettings {
-    /// What tokens are signed with; without it there are none.
+    /// The key that signs tokens; without it there are none.
     pub secret: Option<SecretString>,
     /// Who may read.
     pub reading: Reading,
-    /// How long a browser's session lasts at most.
+    /// The longest life of a browser's session.
     pub session: Duration,
-    /// The proxies whose word about their clients' addresses is believed.
+    /// The proxies that may state their clients' addresses.
     pub trusted_proxies: Vec<IpNet>,
-    /// Where people reach the API, without a slash at its end; `None` where it is as their
-    /// browsers ask us.
+    /// The public address of the API, without a slash at its end; `None`: the address that browsers
+    /// request.
     pub url: Option<Url>,
-    /// The path below which their browsers reach us, without a slash at its end; empty where that
-    /// is the whole host.
+    /// The path below which browsers reach us, without a slash at its end; empty for the whole
+    /// host.
     pub base: String,
 }
 
-/// Decides who may do what.
+/// Authenticates and authorizes requests.
 pub struct Authenticator {
     authority: Option<Authority>,
     pub(in crate::http) cookie: SessionCookie,
@@ -54,7 +54,7 @@ pub struct Authenticator {
     throttle: Throttle,
     refusals: RefusalLog,
     proxies: ProxyWarning,
-    /// How many sign-ins and sign-outs of each token are still recorded.
+    /// How many more sign-ins and sign-outs of each token are recorded.
     recorded: RateLimit<String>,
     pub(in crate::http) revocations: Revocations,
     pub(in crate::http) audit: Audit,
@@ -64,10 +64,10 @@ pub struct Authenticator {
 /// holder of a token can fill the audit.
 const RECORDED_SESSIONS: u32 = 10;
 
-/// For how long they count.
+/// The time in which they are counted.
 const RECORDED_WITHIN: Duration = Duration::from_secs(3_600);
 
-/// Of how many tokens they are counted at the same time.
+/// The most tokens for which they are counted at the same time.
 const RECORDED_TOKENS: usize = 1_024;
 
 impl Authenticator {
@@ -89,13 +89,13 @@ impl Authenticator {
         }
     }
 
-    /// What is no longer valid before its time.
+    /// The tokens and sessions that were revoked or ended early.
     #[must_use]
     pub fn revocations(&self) -> &Revocations {
         &self.revocations
     }
 
-    /// What a token says, if it is good and not revoked.
+    /// The claims of a token, if it is valid and not revoked.
     pub(in crate::http) fn token(
         &self,
         token: &str,
@@ -118,7 +118,7 @@ impl Authenticator {
         }
     }
 
-    /// Whether what a caller showed is still good: for answers that last.
+    /// Whether a caller's credentials are still valid: for long-lived answers.
     pub(in crate::http) fn still_holds(&self, caller: &Caller, now: Timestamp) -> bool {
         match caller {
             Caller::Anonymous => true,
@@ -133,7 +133,7 @@ impl Authenticator {
         self.authority.as_ref().ok_or(Refusal::NoSecret)
     }
 
-    /// The address of one of our pages, as browsers know it.
+    /// The public address of one of our pages.
     pub(in crate::http) fn page(&self, path: &str) -> HeaderValue {
         HeaderValue::from_str(&format!("{}{path}", self.settings.base))
             .unwrap_or(HeaderValue::from_static("/"))
@@ -151,7 +151,7 @@ impl Authenticator {
         error::refused(why)
     }
 
-    /// Whether this client is to wait before another bad token of it is answered.
+    /// Whether this client must wait before another bad token of it is answered.
     pub(in crate::http) fn has_to_wait(&self, client: Client) -> bool {
         self.throttle.wait(client.address, Instant::now()).is_some()
     }
@@ -164,9 +164,9 @@ impl Authenticator {
         }
     }
 
-    /// Who asks. Without anything shown it is an unknown caller; so it is with a session that is no
-    /// good, because browsers show an old one for hours, and a page stays readable where
-    /// reading is open.
+    /// Identifies the caller. Without credentials it is an unknown caller; so it is with an invalid
+    /// session, because browsers show an old one for hours, and a page stays readable where reading
+    /// is open.
     pub(super) fn identify(
         &self,
         method: &Method,
@@ -192,8 +192,8 @@ impl Authenticator {
         })
     }
 
-    /// Whether this caller may send this request; it is given back because a form's field may be in
-    /// its body.
+    /// Whether this caller may send this request, which is returned because a form's field may be
+    /// in its body.
     pub(super) async fn authorize(
         &self,
         request: Request,
@@ -217,9 +217,9 @@ impl Authenticator {
         }
     }
 
-    /// Whether the request is for us. A page of another site can have its own name lead to this
-    /// host, and then read as we do: so a program on this host that comes without a proxy names
-    /// us by an address, as `localhost`, or as `API_URL` does.
+    /// Whether the request is meant for us. Another site can let its own name resolve to this host
+    /// and then read as we do (DNS rebinding): so a program on this host that comes without a proxy
+    /// must name us by an address, as `localhost`, or as `API_URL` does.
     pub(super) fn is_meant(&self, request: &Request) -> bool {
         let is_local = request
             .extensions()
@@ -227,8 +227,8 @@ impl Authenticator {
             .is_some_and(|peer| peer.address.ip().to_canonical().is_loopback());
         let is_own = |host: &str| origin::is_own_host(host, self.settings.url.as_ref());
         let header = request.headers().get(HOST);
-        // A target that is a whole address names the host too, and then that is the one that is
-        // meant (RFC 9112, 3.2.2).
+        // A target in absolute form names the host too, and then that is the one that counts (RFC
+        // 9112, 3.2.2).
         let target = request.uri().authority();
         !is_local
             || client::is_forwarded(request.headers())
@@ -236,7 +236,7 @@ impl Authenticator {
                 && target.is_none_or(|host| is_own(host.as_str())))
     }
 
-    /// Who sent the request, by its connection and by what trusted proxies say.
+    /// The sender of the request, by its connection and by what trusted proxies report.
     pub(super) fn client(&self, request: &Request) -> Client {
         let client = Client::of(request, &self.settings.trusted_proxies);
         if let Some(proxy) = client.silent_proxy {
@@ -254,7 +254,7 @@ impl Authenticator {
     }
 }
 
-/// Tells answers that last whether their reader may still have them.
+/// Checks for a long-lived answer whether its reader may still have it.
 #[derive(Clone)]
 pub(in crate::http) struct Validity {
     pub(super) authenticator: Arc<Authenticator>,
@@ -262,19 +262,19 @@ pub(in crate::http) struct Validity {
 }
 
 impl Validity {
-    /// Whether the reader's token or session holds at this time.
+    /// Whether the reader's token or session is valid at this time.
     pub(in crate::http) fn holds(&self, now: Timestamp) -> bool {
         self.authenticator.still_holds(&self.caller, now)
     }
 
-    /// How long it will hold from this time unless it is revoked; `None` without end.
+    /// How long it stays valid from this time unless it is revoked; `None` without end.
     pub(in crate::http) fn lasts(&self, now: Timestamp) -> Option<Duration> {
         let left = self.caller.expires()?.duration_since(now);
         Some(Duration::try_from(left).unwrap_or_default())
     }
 }
 
-/// Who asks, and whether their browser holds a session that is no good.
+/// The caller, and whether their browser holds an invalid session.
 pub(super) struct Identified {
     pub(super) caller: Caller,
     pub(super) stale_cookie: bool,
@@ -297,14 +297,14 @@ fn allowed(caller: &Caller, scope: Scope) -> ApiResult<()> {
     }
 }
 
-/// The token of `Authorization: Bearer`; or of `Basic`, for programs that know nothing else, where
-/// it stands as the password. Browsers repeat that by themselves, also for other sites, so it only
-/// reads. What is no token there, and other schemes, are a proxy's own affair.
+/// The token of `Authorization: Bearer`; or of `Basic`, where it is the password, for programs that
+/// support nothing else. Browsers repeat `Basic` by themselves, also for other sites, so it may
+/// only read. A value that is no token, and other schemes, belong to a proxy and are ignored.
 fn shown<'a>(method: &Method, headers: &'a HeaderMap) -> Option<Cow<'a, str>> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let first = all.next()?;
     if all.next().is_some() {
-        // Of several none counts: what stands in front of us may go by another one than we.
+        // Of several none counts: a proxy in front of us may use another one than we.
         return Some("".into());
     }
     let (scheme, shown) = first.to_str().ok()?.trim().split_once(' ')?;

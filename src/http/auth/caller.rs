@@ -1,4 +1,4 @@
-//! Who asks. A handler takes it as an argument; what let the request in has put it there.
+//! The caller of a request, as an extractor for handlers; the access layer sets it.
 
 use std::convert::Infallible;
 
@@ -10,20 +10,20 @@ use jiff::Timestamp;
 use super::scope::Scope;
 use super::token::{AccessToken, Session};
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Caller {
     /// An unknown caller.
     #[default]
     Anonymous,
-    /// Who has a token.
+    /// A caller with a token.
     Token(AccessToken),
-    /// A browser in which a user showed a token.
+    /// A browser in which a user signed in with a token.
     Session(Session),
 }
 
 impl Caller {
-    /// What their token says, if they have one.
+    /// The claims of their token, if they have one.
     #[must_use]
     pub fn pass(&self) -> Option<&AccessToken> {
         match self {
@@ -51,7 +51,7 @@ impl Caller {
         Visibility::of_reader(self.may_see_private())
     }
 
-    /// When what they showed ends.
+    /// When their credentials expire.
     #[must_use]
     pub fn expires(&self) -> Option<Timestamp> {
         match self {
@@ -67,8 +67,8 @@ impl Caller {
         self.pass().map_or("anonymous", |pass| pass.name.as_str())
     }
 
-    /// What each form of a page must carry in the field `csrf`, or each request of a script in the
-    /// header `X-CSRF-Token`. Only sessions need it.
+    /// The CSRF text that each form of a page must repeat in the field `csrf`, or each request of a
+    /// script in the header `X-CSRF-Token`. Only sessions need it.
     #[must_use]
     pub fn csrf(&self) -> Option<&str> {
         match self {
@@ -86,7 +86,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Caller {
     }
 }
 
-/// What the reader of an answer may see. A handler takes it as an argument.
+/// What the reader of an answer may see, as an extractor for handlers.
 #[derive(Debug, Clone, Copy)]
 pub struct Viewer(pub Visibility);
 

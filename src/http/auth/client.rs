@@ -1,5 +1,5 @@
-//! Where a request comes from: the address, and whether it came over TLS all the way. A proxy's
-//! word counts only where it is trusted.
+//! The client of a request: its address, and whether it used TLS all the way. Headers of a proxy
+//! count only where the proxy is trusted.
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -9,13 +9,13 @@ use axum::http::header::{FORWARDED, VIA};
 use axum::http::{HeaderMap, HeaderName, Request};
 use ipnet::IpNet;
 
-/// The header in which most proxies add whom they serve.
+/// The header to which most proxies add their client's address.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The header in which a proxy says how it was asked.
+/// The header in which a proxy reports the scheme of its client.
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Headers by which a proxy on this host is told from a program on it.
+/// Headers that distinguish a proxy on this host from another program on it.
 const PROXY_HEADERS: [HeaderName; 6] = [
     FORWARDED_FOR,
     FORWARDED_PROTO,
@@ -25,7 +25,7 @@ const PROXY_HEADERS: [HeaderName; 6] = [
     HeaderName::from_static("x-real-ip"),
 ];
 
-/// How many proxies are warned about.
+/// The most proxies that get a warning.
 const MAX_WARNED: usize = 16;
 
 /// The other end of a connection.
@@ -33,26 +33,26 @@ const MAX_WARNED: usize = 16;
 pub(in crate::http) struct Peer {
     /// Its address.
     pub(in crate::http) address: SocketAddr,
-    /// Whether the connection is ours over TLS.
+    /// Whether the connection to us uses TLS.
     pub(in crate::http) tls: bool,
 }
 
-/// Who sent a request.
+/// The client of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) struct Client {
     /// Their address, as far as it is known.
     pub(in crate::http) address: IpAddr,
-    /// Whether they use TLS, up to us or up to a proxy. Only makes cookies stricter, so every
-    /// sender's word will do.
+    /// Whether it uses TLS, up to us or up to a proxy. It only makes cookies stricter, so any
+    /// sender may claim it.
     pub(in crate::http) secure: bool,
     /// Whether the request came through a trusted proxy.
     pub(in crate::http) forwarded: bool,
-    /// A trusted proxy that did not say whom it serves.
+    /// A trusted proxy that did not report its client.
     pub(in crate::http) silent_proxy: Option<IpAddr>,
 }
 
 impl Client {
-    /// The sender of `request`, believing these proxies.
+    /// The client of `request`, if these proxies are trusted.
     pub(in crate::http) fn of<B>(request: &Request<B>, trusted: &[IpNet]) -> Self {
         let peer = request.extensions().get::<Peer>();
         let headers = request.headers();
@@ -75,17 +75,17 @@ impl Client {
     }
 }
 
-/// Whether a proxy has put a header of its own to these.
+/// Whether a proxy has added its own headers.
 pub(in crate::http) fn is_forwarded(headers: &HeaderMap) -> bool {
     PROXY_HEADERS.iter().any(|name| headers.contains_key(name))
 }
 
-/// Says once of each proxy that it does not tell whom it serves.
+/// Warns once of each proxy that does not report its client.
 #[derive(Debug, Default)]
 pub(in crate::http) struct ProxyWarning(Mutex<BTreeSet<IpAddr>>);
 
 impl ProxyWarning {
-    /// Warns of this proxy, unless that was done.
+    /// Warns of this proxy, unless that was done already.
     pub(in crate::http) fn warn_once(&self, proxy: IpAddr) {
         if self.is_new(proxy) {
             tracing::warn!(
@@ -102,8 +102,8 @@ impl ProxyWarning {
     }
 }
 
-/// The last address in the list that no trusted proxy has: each adds whom it saw, so what stands
-/// further left every client can write.
+/// The last address in the list that is not a trusted proxy's: each proxy appends its client, so a
+/// client can forge everything further left.
 fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[IpNet]) -> IpAddr {
     let mut address = peer;
     let mut said = entries(headers);
@@ -119,7 +119,7 @@ fn is_in(networks: &[IpNet], address: IpAddr) -> bool {
     networks.iter().any(|network| network.contains(&address))
 }
 
-/// Whom the proxies say that they served, the nearest last: by `X-Forwarded-For`, and without it by
+/// The clients that the proxies report, the nearest last: by `X-Forwarded-For`, and without it by
 /// `Forwarded` (RFC 7239).
 fn entries(headers: &HeaderMap) -> Vec<String> {
     let list = |name: &HeaderName| {
@@ -140,7 +140,7 @@ fn entries(headers: &HeaderMap) -> Vec<String> {
         .collect()
 }
 
-/// What the nearest proxy says of this in `Forwarded`, such as `proto` or `host`.
+/// The nearest proxy's value of this parameter of `Forwarded`, such as `proto` or `host`.
 pub(in crate::http) fn forwarded<'a>(headers: &'a HeaderMap, of: &str) -> Option<&'a str> {
     pair(last(headers, &FORWARDED)?, of).map(|value| value.trim().trim_matches('"'))
 }
@@ -177,7 +177,7 @@ fn last<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 mod tests {
     use super::*;
 
-    /// Whose address a request has that comes from `peer` with these headers, where 10.0.0.1 and
+    /// Checks the client's address of a request from `peer` with these headers, where 10.0.0.1 and
     /// 10.0.0.2 are trusted.
     fn check(peer: &str, forwarded: &[&str], expect: &str) {
         let mut request = Request::new(());

@@ -25,9 +25,9 @@ pub(in crate::http) struct SessionCookie {
 }
 
 impl SessionCookie {
-    /// Of the labwatch with this secret that browsers reach below this path, which is empty or
-    /// begins with a slash. Cookies know no ports, so another labwatch on the same host, or
-    /// this one with a new secret, has a cookie of another name.
+    /// The cookie of the labwatch with this secret below this path, which is empty or begins with a
+    /// slash. Cookies ignore ports, so another labwatch on the same host, or this one with a new
+    /// secret, has a cookie of another name.
     pub(in crate::http) fn new(base: &str, secret: Option<&SecretString>) -> Self {
         let place = base.chars().map(|c| match c {
             '/' => '.',
@@ -50,7 +50,7 @@ impl SessionCookie {
         }
     }
 
-    /// What a request holds as the cookie.
+    /// The value of the cookie in a request.
     pub(in crate::http) fn read<'a>(
         &self,
         headers: &'a HeaderMap,
@@ -68,7 +68,7 @@ impl SessionCookie {
             .map(|(_, value)| value)
     }
 
-    /// What sets it for so long.
+    /// The header that sets it for this long.
     pub(in crate::http) fn set(
         &self,
         text: &str,
@@ -86,13 +86,13 @@ impl SessionCookie {
         Some(value)
     }
 
-    /// What removes it.
+    /// The header that removes it.
     pub(in crate::http) fn remove(&self, secure: bool) -> Option<HeaderValue> {
         self.set("", Duration::ZERO, secure)
     }
 }
 
-/// Some letters that tell one secret from another, and nothing else about it.
+/// A short hash that distinguishes two secrets and reveals nothing else of them.
 fn short_hash(secret: &SecretString) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose_secret().as_bytes());
     let tag = hmac::sign(&key, b"name of the cookie");

@@ -1,5 +1,5 @@
-//! The middleware of access: every routed request passes here once, before its handler, with what
-//! the group of its route needs; and a change leaves a record here.
+//! The access middleware: every routed request passes here once, before its handler, with what its
+//! group of routes needs; and every change is recorded here.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::client::Client;
 use super::{Caller, Need, Noted, below, is_place};
 use crate::http::error::{self, ApiError};
 
-/// Passes a request to the handler of a route that needs this, or answers why not.
+/// Passes a request to the handler of a route with this need, or refuses it.
 pub(in crate::http) async fn authenticate(
     State((authenticator, need)): State<(Arc<Authenticator>, Need)>,
     request: Request,
@@ -64,11 +64,11 @@ fn page_asked_for(request: &Request) -> Option<Uri> {
         .then(|| request.uri().clone())
 }
 
-/// A refusal: for a browser that could sign in, the form.
+/// A refusal: for a browser that could sign in, the sign-in form.
 fn refused(authenticator: &Authenticator, page: Option<&Uri>, error: ApiError) -> Response {
     let response = error.into_response();
     match page.filter(|_| response.status() == StatusCode::UNAUTHORIZED) {
-        Some(wanted) => to(authenticator.page(&way_in(
+        Some(wanted) => to(authenticator.page(&sign_in_address(
             wanted.path_and_query().map_or("", PathAndQuery::as_str),
             None,
         ))),
@@ -84,8 +84,8 @@ fn without_cookie(mut response: Response, removal: Option<HeaderValue>) -> Respo
     response
 }
 
-/// Runs the handler. A change that a known caller made and that the handler did not note is noted
-/// by its path.
+/// Runs the handler. A change that a known caller made and that the handler did not record is
+/// recorded by its path.
 async fn pass_on(
     authenticator: &Arc<Authenticator>,
     mut request: Request,
@@ -113,8 +113,7 @@ async fn pass_on(
     response
 }
 
-/// What a token or a session was needed for, or could have changed, is for no cache that others
-/// share.
+/// Keeps answers that needed a token or a session, or depend on one, out of shared caches.
 fn keep_private(headers: &mut HeaderMap) {
     let shared = headers
         .get(CACHE_CONTROL)
@@ -171,7 +170,7 @@ mod tests {
 
     const SECRET: &str = "the-secret-of-the-tests-of-the-authenticator";
 
-    /// What an admin's request is answered by these routes, and what is noted.
+    /// The answer of these routes to an admin's request, and what is recorded.
     async fn ask(routes: Routes, method: Method, path: &str) -> (StatusCode, Vec<String>) {
         let grant = Grant {
             name: "Ada".to_owned(),

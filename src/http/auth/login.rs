@@ -1,5 +1,4 @@
-//! Signing in, for browsers: takes a token from the form of the page and gives a session; and
-//! signing out.
+//! Sign-in for browsers, which exchanges a token for a session, and sign-out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,13 +21,13 @@ use crate::http::error::{self, ApiError, ApiResult};
 /// The field of the form that holds the token.
 const TOKEN_FIELD: &str = "token";
 
-/// The field of the form that holds where its sender goes then.
+/// The field of the form that holds the page that follows.
 const NEXT_FIELD: &str = "next";
 
-/// What the form is told where too many failed.
+/// The reason that the form shows after too many failures.
 const WAIT: &str = "wait";
 
-/// What is about tokens and sessions is kept nowhere.
+/// Forbids all caching, as for every answer about tokens and sessions.
 pub(in crate::http) fn never_kept(answer: Response) -> Response {
     (
         [(CACHE_CONTROL, HeaderValue::from_static("no-store"))],
@@ -37,8 +36,8 @@ pub(in crate::http) fn never_kept(answer: Response) -> Response {
         .into_response()
 }
 
-/// Takes a token in the field `token` of a form, and answers with a session. A browser goes where
-/// it was, or back to the form.
+/// Takes a token in the field `token` of a form, and answers with a session. A browser is sent to
+/// the page where it was, or back to the form.
 pub(in crate::http) async fn sign_in(
     State(authenticator): State<Arc<Authenticator>>,
     Extension(client): Extension<Client>,
@@ -49,7 +48,7 @@ pub(in crate::http) async fn sign_in(
     let back = |why: &str| {
         (
             Noted::elsewhere(),
-            layer::to(authenticator.page(&layer::way_in(&next, Some(why)))),
+            layer::to(authenticator.page(&layer::sign_in_address(&next, Some(why)))),
         )
             .into_response()
     };
@@ -87,12 +86,12 @@ pub(in crate::http) async fn sign_in(
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
-        went(&authenticator, &headers, there),
+        redirect_or_confirm(&authenticator, &headers, there),
     )
         .into_response())
 }
 
-/// What a good token says that a session can be made from: one that can only report is on a device,
+/// The claims of a valid token that may start a session: one that may only report is on a device,
 /// and not for reading.
 fn may_sign_in(
     authenticator: &Authenticator,
@@ -131,7 +130,7 @@ pub(in crate::http) async fn sign_out(
     Ok((
         noted,
         [(SET_COOKIE, cookie)],
-        went(&authenticator, &headers, "/"),
+        redirect_or_confirm(&authenticator, &headers, "/"),
     )
         .into_response())
 }
@@ -141,8 +140,8 @@ fn cannot_sign(fault: &SignError) -> ApiError {
     error::internal()
 }
 
-/// A browser goes to a page; a program only wants to know that it worked.
-fn went(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
+/// Redirects a browser to a page; a program only gets the confirmation.
+fn redirect_or_confirm(authenticator: &Authenticator, headers: &HeaderMap, page: &str) -> Response {
     if layer::accepts_pages(headers) {
         layer::to(authenticator.page(page))
     } else {

@@ -1,9 +1,9 @@
-//! Who may use the API. [`Authenticator`](authenticator::Authenticator) decides, `layer` asks it
-//! before every handler, `login` makes and ends sessions.
+//! Who may use the API. [`Authenticator`](authenticator::Authenticator) decides, `layer` calls it
+//! before every handler, `login` starts and ends sessions.
 //!
-//! Below them are parts that know neither path nor answer: tokens and sessions, what is revoked,
-//! rates, the audit, clients behind proxies. They keep nothing themselves: what must outlive a
-//! restart goes through the ports [`Keep`] and [`Audit`], which the service joins to the store.
+//! Below them are parts that know neither path nor answer: tokens and sessions, revocations, rates,
+//! the audit, clients behind proxies. They store nothing themselves: what must survive a restart
+//! goes through the ports [`Keep`] and [`Audit`], which the service connects to the store.
 
 mod audit;
 pub(in crate::http) mod authenticator;

@@ -1,5 +1,5 @@
-//! Whether a browser sends a change of its own page, or was made to by another site (CSRF): where
-//! it says that it comes from, and a text that only our own pages know.
+//! Protection against forged requests of other sites (CSRF): by the origin that a browser reports,
+//! and by a text that only our own pages know.
 
 use axum::body::{Body, to_bytes};
 use axum::extract::Request;
@@ -14,16 +14,17 @@ use crate::http::middleware::MAX_BODY_BYTES;
 /// The header in which a script repeats the session's text.
 const CSRF_HEADER: &str = "x-csrf-token";
 
-/// The field in which a form does.
+/// The field in which a form repeats it.
 const CSRF_FIELD: &str = "csrf";
 
-/// Where browsers say from where they were made to ask. Scripts cannot set it.
+/// The header in which browsers report the kind of site that made the request. Scripts cannot set
+/// it.
 const FETCH_SITE: &str = "sec-fetch-site";
 
-/// The name that a proxy was asked by.
+/// The host that the client of a proxy requested.
 const FORWARDED_HOST: &str = "x-forwarded-host";
 
-/// Where a request comes from.
+/// The origin of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http) enum Origin {
     /// From our own pages, the address line, or a program that is no browser.
@@ -32,7 +33,7 @@ pub(in crate::http) enum Origin {
     Other,
 }
 
-/// Where a request comes from, as its browser says. `public` is where people reach us, where it is
+/// The origin of a request, as its browser reports it. `public` is our public address, if it is
 /// set.
 pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or("?"));
@@ -52,7 +53,7 @@ pub(in crate::http) fn of(headers: &HeaderMap, public: Option<&Url>) -> Origin {
 /// Whether a host that a request names can be ours: an address, that of `public`, or a name without
 /// a dot, such as `localhost`, which no other site has.
 pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
-    // What is more than a host and a port would be taken for other parts of an address.
+    // Anything beyond host and port would be taken for other parts of an address.
     let named = (!host.contains(['/', '\\', '?', '#', '@']))
         .then(|| Url::parse(&format!("http://{host}/")).ok())
         .flatten();
@@ -115,7 +116,7 @@ pub(in crate::http) fn field(form: &[u8], name: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    /// Whether a request with these headers to the host `lab.example` comes from our own pages.
+    /// Checks the origin of a request with these headers to the host `lab.example`.
     fn check(headers: &[(&'static str, &str)], expect: Origin) {
         let mut map = HeaderMap::new();
         for (name, value) in headers.iter().chain(&[("host", "lab.example")]) {

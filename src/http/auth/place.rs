@@ -1,4 +1,4 @@
-//! Where a user goes after signing in: one of our own pages, never another site.
+//! The page that follows the sign-in: one of ours, never another site.
 
 use url::form_urlencoded;
 

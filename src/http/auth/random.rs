@@ -1,16 +1,16 @@
-//! Ids that cannot be guessed, and comparisons whose time tells nothing.
+//! Ids that cannot be guessed, and comparisons in constant time.
 
 use std::fmt::Write as _;
 
 use aws_lc_rs::{constant_time, rand};
 
-/// How many random bytes an id has: so many that two never meet.
+/// How many random bytes an id has: enough that two never collide.
 const ID_BYTES: usize = 12;
 
-/// The letters of an id: two for each of its bytes.
+/// The number of digits of an id: two for each of its bytes.
 pub const ID_LETTERS: usize = 2 * ID_BYTES;
 
-/// A new id, in lower-case hexadecimal. `None` when the system gives no randomness, of which no
+/// A new id, in lower-case hexadecimal. `None` when the system provides no randomness, of which no
 /// case is known.
 #[must_use]
 pub fn id() -> Option<String> {
@@ -28,7 +28,7 @@ pub(in crate::http) fn hex(bytes: &[u8]) -> String {
     })
 }
 
-/// Whether two texts are the same. How long it takes tells nothing but whether their lengths are.
+/// Whether two texts are equal. Its duration reveals only whether their lengths are.
 #[must_use]
 pub fn same(a: &str, b: &str) -> bool {
     constant_time::verify_slices_are_equal(a.as_bytes(), b.as_bytes()).is_ok()

@@ -1,4 +1,4 @@
-//! Why a token or a session is refused, and why one cannot be made.
+//! Why a token or a session is refused, and why one cannot be created.
 
 use super::token::{MAX_LIFE, MAX_NAME_BYTES};
 
@@ -32,7 +32,6 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// All of them.
     pub const ALL: [Self; 8] = [
         Self::Forged,
         Self::Audience,
@@ -44,7 +43,7 @@ impl Refusal {
         Self::NoSecret,
     ];
 
-    /// The word for it in addresses.
+    /// Its name in addresses.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -63,16 +62,16 @@ impl Refusal {
 /// Nothing could be signed.
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
-    /// The name is empty, too long, or has letters that a line of a log should not have.
-    #[error("the name must have 1 to {max_name_bytes} printable letters", max_name_bytes = MAX_NAME_BYTES)]
+    /// The name is empty, too long, or has characters that must not be in a log.
+    #[error("the name must have 1 to {max_name_bytes} printable characters", max_name_bytes = MAX_NAME_BYTES)]
     Name,
-    /// The life is nothing, or longer than [`MAX_LIFE`].
+    /// The life is zero, or longer than [`MAX_LIFE`].
     #[error("from 1s to {}d is allowed", MAX_LIFE.as_secs() / 86_400)]
     Life,
-    /// It is to report, and names nothing to report on.
+    /// It may report, but names nothing to report on.
     #[error("a token that may report names what it reports on, such as wiki,pend*")]
     Reports,
-    /// The system gives no randomness.
+    /// The system provides no randomness.
     #[error("the system gives no random numbers")]
     Random,
     /// The signing library refuses.

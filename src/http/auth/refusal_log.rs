@@ -1,13 +1,12 @@
-//! The log of refused tokens: one line a minute at most, however many there are, so that no
-//! stranger can fill the log.
+//! Logs refused tokens: at most one line a minute, so that strangers cannot fill the log.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::refusal::Refusal;
 
-/// How long after a line there is none.
-const QUIET: Duration = Duration::from_secs(60);
+/// The shortest time between two lines.
+const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// Counts refused tokens between two lines of the log.
 #[derive(Debug, Default)]
@@ -31,14 +30,14 @@ impl RefusalLog {
         }
     }
 
-    /// How many a line speaks of, where one is due.
+    /// The count for a line, if one is due.
     fn due(&self, now: Instant) -> Option<u64> {
         let mut counted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         counted.refused += 1;
-        let quiet = counted
+        let suppressed = counted
             .last_line
-            .is_some_and(|last| now.saturating_duration_since(last) < QUIET);
-        if quiet {
+            .is_some_and(|last| now.saturating_duration_since(last) < LINE_EVERY);
+        if suppressed {
             return None;
         }
         counted.last_line = Some(now);
@@ -55,8 +54,8 @@ mod tests {
         let (log, start) = (RefusalLog::default(), Instant::now());
         assert_eq!(log.due(start), Some(1));
         for _ in 0..20_000 {
-            assert_eq!(log.due(start + QUIET / 2), None);
+            assert_eq!(log.due(start + LINE_EVERY / 2), None);
         }
-        assert_eq!(log.due(start + QUIET), Some(20_001));
+        assert_eq!(log.due(start + LINE_EVERY), Some(20_001));
     }
 }

@@ -1,5 +1,5 @@
-//! What a token with the scope `report` may report on. Such tokens are on devices that students
-//! touch, so they name what is theirs.
+//! What a token with the scope `report` may report on. Such tokens are on devices that students can
+//! reach, so each names its subjects.
 
 use std::fmt;
 
@@ -11,12 +11,12 @@ pub const MAX_REPORTABLE: usize = 32;
 /// The longest name, in bytes.
 const MAX_REPORTABLE_BYTES: usize = 64;
 
-/// Names of components and experiments. One that ends in `*` stands for all that begin so.
+/// Names of components and experiments. A name that ends in `*` stands for all that begin so.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "Vec<String>")]
 pub struct Reportable(Vec<String>);
 
-/// These are no names that a token could hold.
+/// The names cannot be in a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReportableError;
 
@@ -51,7 +51,7 @@ impl Reportable {
         self.0.is_empty()
     }
 
-    /// Whether the component or experiment of this name is among them.
+    /// Whether the component or experiment of this name is included.
     #[must_use]
     pub fn includes(&self, name: &str) -> bool {
         self.0.iter().any(|known| match known.strip_suffix('*') {

@@ -1,6 +1,6 @@
-//! What is no longer valid before its time: revoked tokens, and sessions that were signed out of.
+//! Revoked tokens, and sessions that were signed out of.
 //!
-//! The two have room of their own, because holders of tokens cause sign-outs and only admins
+//! Each has its own bound, because any holder of a token can cause sign-outs and only admins
 //! revoke: however many sign out, a token can always be revoked. Sign-outs displace the oldest of
 //! their own token, revocations the oldest into [`Revocations::not_before`].
 
@@ -28,22 +28,22 @@ const SIGNED_OUT: &str = "session.ended.";
 /// The key of the time before which every token counts as revoked.
 const NOT_BEFORE: &str = "token.not-before";
 
-/// The most revoked ids that are remembered one by one. Beyond, the oldest is folded into a time
-/// before which all tokens are revoked.
+/// The most revoked ids that are kept one by one. Beyond, the oldest is folded into a time before
+/// which all tokens are revoked.
 pub const MAX_REVOKED: usize = 10_000;
 
-/// The most sign-outs that are remembered. Beyond, the one whose session ends first is forgotten.
+/// The most sign-outs that are kept. Beyond, the one whose session ends first is dropped.
 pub const MAX_SIGNED_OUT: usize = 10_000;
 
-/// The most sign-outs that are remembered of one token. Beyond, the one whose session ends first is
-/// forgotten: only the token's own holder can have caused them.
+/// The most sign-outs that are kept of one token. Beyond, the one whose session ends first is
+/// dropped: only the token's own holder can have caused them.
 pub const MAX_SIGNED_OUT_OF_ONE: usize = 64;
 
-/// Says whether what was handed over is on disk.
+/// Resolves to whether a value was written to disk.
 pub type Kept = Pin<Box<dyn Future<Output = bool> + Send>>;
 
-/// Takes small state to keep: a key, and its value or nothing to remove it. It takes it at once;
-/// the answer says what became of it.
+/// Stores small state: a key, and its value or `None` to remove it. It returns at once; the future
+/// resolves when it is written.
 pub type Keep = Box<dyn Fn(String, Option<Value>) -> Kept + Send + Sync>;
 
 /// The tokens and sessions that are refused although their signature is right and their time is not
@@ -51,7 +51,7 @@ pub type Keep = Box<dyn Fn(String, Option<Value>) -> Kept + Send + Sync>;
 pub struct Revocations {
     ended: RwLock<Ended>,
     keep: Keep,
-    /// Rings when a token is revoked or a session signed out of.
+    /// Notified when a token is revoked or a session signed out of.
     changed: Notify,
 }
 
@@ -59,11 +59,11 @@ pub struct Revocations {
 struct Ended {
     tokens: BTreeMap<String, Timestamp>,
     not_before: Option<Timestamp>,
-    /// When sessions would have ended anyway, by the id of their token and their own.
+    /// The expiry of each session, by the id of its token and its own.
     sessions: BTreeMap<String, BTreeMap<String, Timestamp>>,
     /// How many sessions there are.
     signed_out: usize,
-    /// Until when nothing here ends by itself.
+    /// No entry expires before this time; `None`: not known.
     next_end: Option<Timestamp>,
 }
 
@@ -81,15 +81,15 @@ struct SignedOut {
 pub struct Revoked {
     /// Its id.
     pub id: String,
-    /// Until when it is remembered.
+    /// Until when it is kept.
     pub until: Timestamp,
 }
 
-/// Changes of what is kept, to be handed over when no lock is held.
+/// Changes to be stored when no lock is held.
 type Changes = Vec<(String, Option<Value>)>;
 
 impl Revocations {
-    /// What the store holds of them. What is over is removed there.
+    /// Restores them from the store, where expired entries are removed.
     #[must_use]
     pub fn recall<'a>(
         stored: impl IntoIterator<Item = (&'a String, &'a Value)> + Clone,
@@ -157,7 +157,7 @@ impl Revocations {
     }
 
     /// Revokes the token of this id, and every session made from it, for as long as any token could
-    /// live. It holds at once; the answer says whether it is kept for a restart too.
+    /// live. It takes effect at once; the future resolves to whether it survives a restart.
     pub fn revoke(&self, id: &str, now: Timestamp) -> (Revoked, Kept) {
         let until = longest(now);
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
@@ -174,8 +174,8 @@ impl Revocations {
         (Revoked { id, until }, kept)
     }
 
-    /// Ends this session before its time. It holds at once; it is kept for a restart as soon as the
-    /// store takes it.
+    /// Ends this session early. It takes effect at once, and survives a restart as soon as the
+    /// store has written it.
     pub fn sign_out(&self, session: &Session, now: Timestamp) {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         let mut changes = ended.prune(now);
@@ -187,8 +187,8 @@ impl Revocations {
 
     fn hand_over(&self, changes: Changes) {
         for (key, value) in changes {
-            // A removal that is not kept is repeated at the next start; a sign-out that is not kept
-            // removed the browser's cookie.
+            // A removal that is not stored is repeated at the next start; for a sign-out that is
+            // not stored, the browser's cookie is removed.
             drop((self.keep)(key, value));
         }
     }
@@ -207,7 +207,7 @@ impl Ended {
         own.is_some_and(|own| own.contains_key(&session.id))
     }
 
-    /// Removes what would have ended by itself by now.
+    /// Removes expired entries.
     fn prune(&mut self, now: Timestamp) -> Changes {
         if self.next_end.is_some_and(|next| now < next) {
             return Changes::new();
@@ -246,15 +246,15 @@ impl Ended {
     fn sign_out(&mut self, session: &Session) -> Changes {
         let ended = SignedOut {
             token: session.pass.id.clone(),
-            // A session is accepted for the leeway after its end, so its sign-out is remembered for
+            // A session is accepted for the leeway after its end, so its sign-out is kept for
             // longer.
             until: later(session.expires),
         };
         self.remember(&session.id, &ended)
     }
 
-    /// Takes in a sign-out. Where there are too many then, the one whose session ends first is
-    /// forgotten, be it this one: so replicas that share them come to the same ones.
+    /// Adds a sign-out. Beyond the bound, the one whose session ends first is dropped, even if it
+    /// is this one: so replicas that share them converge.
     fn remember(&mut self, id: &str, session: &SignedOut) -> Changes {
         self.add_session(id, session);
         let own = self.sessions.get(&session.token).map_or(0, BTreeMap::len);
@@ -275,7 +275,7 @@ impl Ended {
             .collect()
     }
 
-    /// Forgets the sign-out whose session ends first, of one token or of all.
+    /// Drops the sign-out whose session ends first, of one token or of all.
     fn forget_first_of(&mut self, token: Option<&str>) -> Option<(String, Option<Value>)> {
         let tokens = self.sessions.iter();
         let tokens = tokens.filter(|(known, _)| token.is_none_or(|token| token == *known));
@@ -318,7 +318,7 @@ impl Ended {
     }
 }
 
-/// What to keep in the store of a labwatch that does not run, so that it finds the token revoked.
+/// The values to store for a labwatch that does not run, so that it starts with the token revoked.
 #[must_use]
 pub fn revocation(id: &str, now: Timestamp) -> (String, Value) {
     (revoked_key(id), time(longest(now)))
@@ -342,7 +342,7 @@ fn longest(now: Timestamp) -> Timestamp {
         .unwrap_or(Timestamp::MAX)
 }
 
-/// When what is remembered until then was revoked, with the leeway of the clock that issued it.
+/// When an entry that is kept until this time was revoked, less the leeway of the issuer's clock.
 fn revoked_at(until: Timestamp) -> Timestamp {
     until
         .checked_sub(MAX_LIFE + LEEWAY)
@@ -379,7 +379,7 @@ mod tests {
 
     pub(super) type Stored = Arc<Mutex<BTreeMap<String, Value>>>;
 
-    /// Revocations that keep what they are told to in `stored`.
+    /// Revocations that store their state in `stored`.
     pub(super) fn recall(stored: &Stored, now: i64) -> Revocations {
         let held = stored.lock().expect("whole").clone();
         let stored = Arc::clone(stored);

@@ -1,4 +1,4 @@
-//! What a token allows, and what a path asks for.
+//! What a token allows, and what a route needs.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,19 +10,18 @@ use utoipa::ToSchema;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Scope {
-    /// Read everything, private things too: addresses, user agents, names.
+    /// Read everything, including private data: addresses, user agents, names.
     Read,
     /// Report the health of a part that labwatch does not watch itself.
     Report,
-    /// Change what can be changed. Holds the other two.
+    /// Change everything that can be changed. Includes the other two.
     Admin,
 }
 
 impl Scope {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Read, Self::Report, Self::Admin];
 
-    /// The word for it, as in a token.
+    /// Its name in a token.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -50,13 +49,13 @@ impl Scopes {
         self.0.contains(&Scope::Admin) || self.0.contains(&scope)
     }
 
-    /// Whether a token with them must name what it reports on: an admin's may report on everything.
+    /// Whether a token with them must name its subjects: an admin's may report on everything.
     #[must_use]
     pub fn need_names(&self) -> bool {
         self.0.contains(&Scope::Report) && !self.0.contains(&Scope::Admin)
     }
 
-    /// Their words.
+    /// Their names.
     pub fn words(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|scope| scope.as_str())
     }
@@ -68,33 +67,33 @@ impl FromIterator<Scope> for Scopes {
     }
 }
 
-/// Whether everybody may read.
+/// Who may read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reading {
-    /// Everybody may read what is not private.
+    /// All readers, except for private data.
     #[default]
     Open,
-    /// Only who has a token with the scope `read`.
+    /// Only readers with a token with the scope `read`.
     Token,
-    /// Everybody the page of students, and nothing else without such a token.
+    /// All readers the page of students, and only those with such a token anything else.
     Students,
 }
 
-/// What a path asks of who comes.
+/// The access that a route needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Nothing: health, the way in, and what tells nothing about the laboratory.
+    /// None: health, sign-in, and what reveals nothing about the laboratory.
     Always,
-    /// To be allowed to read: nothing or the scope `read`, as set.
+    /// Read access: none or the scope `read`, as configured.
     Read,
-    /// To be allowed to read what students may: how many of each kind work.
+    /// Read access for students: how many of each kind work.
     Students,
     /// A token with this scope.
     Scope(Scope),
 }
 
 impl Need {
-    /// The scope that is needed where reading is so.
+    /// The scope that is needed under this setting.
     #[must_use]
     pub fn scope(self, reading: Reading) -> Option<Scope> {
         match (self, reading) {

@@ -1,19 +1,18 @@
-//! Counts what comes too often, by address or by token. Asks no clock.
+//! Rate limits by address or by token. Reads no clock.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How many bad tokens of an address are answered one by one in a [`WINDOW`]. Further ones are told
-/// to wait; good ones never are.
+/// How many bad tokens of an address are answered in a [`WINDOW`]. Further ones must wait; valid
+/// ones never do.
 pub const MAX_FAILURES: u32 = 10;
 
 /// How long failures count, from the first of them.
 pub const WINDOW: Duration = Duration::from_secs(60);
 
-/// How many addresses are counted at the same time. When more come, the one that began first is
-/// forgotten.
+/// How many addresses are counted at the same time. Beyond, the one that began first is dropped.
 pub const MAX_ADDRESSES: usize = 4_096;
 
 /// Counts events by key in windows of time that begin with the key's first event.
@@ -32,7 +31,7 @@ struct Count {
 }
 
 impl<K: Ord + Clone> RateLimit<K> {
-    /// At most so many events in a window, for at most so many keys at the same time.
+    /// At most this many events in a window, for at most this many keys at the same time.
     #[must_use]
     pub fn new(most: u32, window: Duration, keys: usize) -> Self {
         Self {
@@ -43,7 +42,7 @@ impl<K: Ord + Clone> RateLimit<K> {
         }
     }
 
-    /// How long this key has still to wait, if it has used up its events.
+    /// How long this key must still wait, if it has used up its events.
     #[must_use]
     pub fn wait(&self, key: &K, now: Instant) -> Option<Duration> {
         let counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
@@ -73,7 +72,7 @@ impl<K: Ord + Clone> RateLimit<K> {
     /// Counts an event where the key has one left.
     ///
     /// # Errors
-    /// How long it has to wait, where it has none.
+    /// How long it must wait, where it has none.
     pub fn take(&self, key: &K, now: Instant) -> Result<(), Duration> {
         if let Some(wait) = self.wait(key, now) {
             return Err(wait);
@@ -111,7 +110,7 @@ impl Default for Throttle {
 }
 
 impl Throttle {
-    /// How long this address has still to wait, if it has to.
+    /// How long this address must still wait, if at all.
     #[must_use]
     pub fn wait(&self, from: IpAddr, now: Instant) -> Option<Duration> {
         self.0.wait(&customer(from), now)
@@ -123,7 +122,8 @@ impl Throttle {
     }
 }
 
-/// What counts as one address: of IPv6 its first 64 bits, because one customer has as many as that.
+/// The part of an address that is counted: of IPv6 the first 64 bits, because one customer has that
+/// many.
 #[must_use]
 pub fn customer(address: IpAddr) -> IpAddr {
     match address.to_canonical() {

@@ -1,5 +1,5 @@
 //! Tokens and sessions: their claims, their signing and their verification (JWT, HS256 and nothing
-//! else). Asks no clock.
+//! else). Reads no clock.
 
 use std::time::Duration;
 
@@ -18,36 +18,36 @@ use super::refusal::{Refusal, SignError};
 use super::reportable::Reportable;
 use super::scope::{Scope, Scopes};
 
-/// The audience of tokens, so that one of book, jump or relay never fits, should the secrets be the
-/// same.
+/// The audience of tokens, so that one of book, jump or relay is never accepted, even with the same
+/// secret.
 pub const AUDIENCE: &str = "labwatch";
 
-/// The audience of sessions, so that neither can stand for the other.
+/// The audience of sessions, so that a token is never accepted as a session or the reverse.
 const SESSION_AUDIENCE: &str = "labwatch session";
 
-/// How far the clocks of who issues and who verifies may differ.
+/// How far the clocks of issuer and verifier may differ.
 pub const LEEWAY: Duration = Duration::from_secs(10);
 
-/// The longest life of a token. What is revoked is remembered for so long.
+/// The longest life of a token. Revocations are kept for as long.
 pub const MAX_LIFE: Duration = Duration::from_secs(366 * 24 * 3600);
 
-/// The longest token that is looked at, in bytes.
+/// The longest token that is parsed, in bytes.
 pub const MAX_TOKEN_BYTES: usize = 2_048;
 
 /// The longest name of a token, in bytes.
 pub const MAX_NAME_BYTES: usize = 64;
 
-/// The longest id that is looked at, in bytes. Ours have [`super::ID_LETTERS`].
+/// The longest id that is accepted, in bytes. Ours have [`super::ID_LETTERS`].
 const MAX_ID_BYTES: usize = 64;
 
-/// What a new token is to allow.
+/// The properties of a new token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// Whose token it is; stands in the audit record.
+    /// The name of its holder, for the audit.
     pub name: String,
     /// What it allows.
     pub scopes: Scopes,
-    /// What it may report on. A token with the scope `report` names something.
+    /// What it may report on. A token with the scope `report` names at least one.
     pub reports: Reportable,
     /// How long it is valid.
     pub life: Duration,
@@ -57,16 +57,16 @@ pub struct Grant {
 pub struct Issued {
     /// The token itself. Its holder may do what it allows.
     pub token: String,
-    /// What it says.
+    /// Its claims.
     pub pass: AccessToken,
 }
 
-/// What a valid token says.
+/// The claims of a valid token.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
     /// Its id, by which it is revoked.
     pub id: String,
-    /// Whose it is.
+    /// The name of its holder.
     pub name: String,
     /// What it allows.
     pub scopes: Scopes,
@@ -74,7 +74,7 @@ pub struct AccessToken {
     pub reports: Reportable,
     /// When it was made.
     pub issued: Timestamp,
-    /// Until when.
+    /// When it expires.
     pub expires: Timestamp,
 }
 
@@ -83,11 +83,11 @@ pub struct AccessToken {
 pub struct Session {
     /// Its own id, by which signing out ends it.
     pub id: String,
-    /// What the token says that it was made from.
+    /// The claims of the token that it was made from.
     pub pass: AccessToken,
     /// What a form must repeat, so that no other site can make the browser send it.
     pub csrf: String,
-    /// Until when.
+    /// When it expires.
     pub expires: Timestamp,
 }
 
@@ -111,8 +111,8 @@ struct SessionClaims {
     common: TokenClaims,
     /// When the token ends.
     token_exp: i64,
-    /// When the token was made. A session of an earlier version does not say so, and counts as
-    /// made from a token of long ago.
+    /// When the token was made. A session of an earlier version lacks it, and counts as made from a
+    /// very old token.
     #[serde(default)]
     token_iat: i64,
     sid: String,
@@ -126,7 +126,7 @@ pub struct Authority {
 }
 
 impl Authority {
-    /// The authority that this secret makes.
+    /// The authority with this secret.
     #[must_use]
     pub fn new(secret: &SecretString) -> Self {
         let secret = secret.expose_secret().as_bytes();
@@ -136,7 +136,7 @@ impl Authority {
         }
     }
 
-    /// A new token.
+    /// Issues a token.
     ///
     /// # Errors
     /// [`SignError`].
@@ -163,7 +163,7 @@ impl Authority {
         Ok(Issued { token, pass })
     }
 
-    /// What a token says, if it is a valid one. Whether it was revoked is another question.
+    /// The claims of a token, if it is valid. Revocations are checked elsewhere.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -173,7 +173,7 @@ impl Authority {
         Ok(pass(claims))
     }
 
-    /// A session for who showed this token, and the text for its cookie.
+    /// A session for the holder of this token, and the text for its cookie.
     ///
     /// # Errors
     /// [`SignError`].
@@ -204,7 +204,7 @@ impl Authority {
         ))
     }
 
-    /// What the text of a session's cookie says, if it is a valid one.
+    /// The claims of a session's cookie, if it is valid.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -237,8 +237,8 @@ impl Authority {
             .map_err(SignError::Library)
     }
 
-    /// The claims of what is signed with our secret. The library compares signatures in constant
-    /// time, and takes no algorithm but the one named.
+    /// The claims of a text that is signed with our secret. The library compares signatures in
+    /// constant time, and accepts only the named algorithm.
     fn read<T: DeserializeOwned>(&self, text: &str, audience: &str) -> Result<T, Refusal> {
         if text.len() > MAX_TOKEN_BYTES {
             return Err(Refusal::Forged);
@@ -253,8 +253,8 @@ impl Authority {
             return Err(Refusal::Forged);
         }
         read.map(|data| data.claims).map_err(|error| {
-            // A wrong audience is found behind a right signature: only who has a token of ours
-            // learns it.
+            // The audience is checked after the signature: only a holder of one of our tokens
+            // learns that it is wrong.
             let audience = matches!(error.kind(), ErrorKind::InvalidAudience);
             if audience {
                 Refusal::Audience
@@ -278,8 +278,8 @@ fn claims(audience: &str, pass: &AccessToken, now: Timestamp, expires: Timestamp
     }
 }
 
-/// Whether now is in the time of these claims. A life beyond the longest is refused, because a
-/// revocation is not remembered for so long.
+/// Whether now is in the time of these claims. A life beyond the longest is refused, because
+/// revocations are not kept that long.
 fn in_time(claims: &TokenClaims, now: Timestamp) -> Result<(), Refusal> {
     let (now, leeway) = (now.as_second(), LEEWAY.as_secs().cast_signed());
     let life = claims.exp.checked_sub(claims.iat).ok_or(Refusal::Forged)?;
@@ -308,8 +308,8 @@ fn pass(claims: TokenClaims) -> AccessToken {
     }
 }
 
-/// Whether a token that is signed with our secret demands extensions that its reader must know (RFC
-/// 7515, 4.1.11). We know none.
+/// Whether a token that is signed with our secret demands extensions that its reader must support
+/// (RFC 7515, 4.1.11). We support none.
 fn demands_extensions(token: &str) -> bool {
     let header = token.split('.').next().and_then(|header| {
         let bytes = URL_SAFE_NO_PAD.decode(header).ok()?;
@@ -318,15 +318,15 @@ fn demands_extensions(token: &str) -> bool {
     header.is_none_or(|header| header.contains_key("crit"))
 }
 
-/// Whether this can be the name of a token. It stands in logs and the audit, so it has no
-/// characters that are not seen, or that reorder others.
+/// Whether this can be the name of a token. It is written to logs and the audit, so it has no
+/// invisible characters, nor any that reorder others.
 fn is_token_name(name: &str) -> bool {
     name.len() <= MAX_NAME_BYTES && !name.trim().is_empty() && !name.chars().any(is_deceptive)
 }
 
 /// Whether a text has the form of a token or a session (three parts of base64url, of which the
-/// first is a JSON object), so that it cannot be meant as something else. Says nothing about
-/// whether it is good.
+/// first is a JSON object), so that it cannot be meant as something else. Its validity is not
+/// checked.
 #[must_use]
 pub fn has_form(text: &str) -> bool {
     let is_part = |part: &str| {
@@ -349,7 +349,7 @@ fn later(now: Timestamp, by: Duration) -> Timestamp {
     now.checked_add(by).unwrap_or(Timestamp::MAX)
 }
 
-/// The time to the second, as a token tells it.
+/// The time in whole seconds, as a token has it.
 fn whole(time: Timestamp) -> Timestamp {
     second(time.as_second()).unwrap_or(time)
 }
@@ -410,7 +410,7 @@ mod tests {
         json!({"aud": AUDIENCE, "exp": at(100).as_second(), "iat": at(0).as_second(), "jti": "abc", "sub": "x", "scopes": ["read"]})
     }
 
-    /// What becomes of a token whose claims are good but for one.
+    /// Checks the answer to a token with all claims valid but one.
     fn check(name: &str, value: Value, expect: Result<(), Refusal>) {
         let mut claims = good();
         claims[name] = value;

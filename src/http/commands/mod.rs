@@ -1,6 +1,5 @@
 //! The one path of commands from maintainers to the engine, for the API and for the forms of the
-//! page: what a command would do, giving it, and how a refusal is answered. Whether something can
-//! be done is not decided here.
+//! page: preview, execution, and refusals. Whether something can be done is not decided here.
 
 mod refusal;
 mod state;

@@ -1,4 +1,4 @@
-//! Refusals of the engine as errors of the API: the words are the engine's, the reason is for
+//! Refusals of the engine as errors of the API: the text is the engine's, the reason is for
 //! programs.
 
 use super::test_messages::TestRefusal;

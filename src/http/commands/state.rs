@@ -1,5 +1,5 @@
-//! The way of commands to the engine, one for the API and for the page: what is said before a
-//! command and what is done passes the same checks.
+//! Sends commands to the engine, for the API and for the page: previews and commands pass the same
+//! checks.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -10,16 +10,16 @@ use tokio::sync::watch;
 use super::test_messages::TestMessages;
 use engine::{Command, Impact, Receipt, Refusal, Scope, Snapshot};
 
-/// What comes of a command, later.
+/// Resolves to the outcome of a command.
 pub type Answered = Pin<Box<dyn Future<Output = Result<Receipt, Refusal>> + Send>>;
 
-/// Gives a command to the engine, in the name of a token.
+/// Sends a command to the engine, in the name of a token.
 pub type Give = dyn Fn(Command, String) -> Answered + Send + Sync;
 
 /// Whether the component of a name is well; `None` when there is none.
 pub type IsWell = dyn Fn(&str) -> Option<bool> + Send + Sync;
 
-/// Where commands go, and the picture that says what they would do.
+/// The sender of commands, and the snapshot that previews are computed from.
 #[derive(Clone)]
 pub struct OrderState {
     /// The newest snapshot.
@@ -27,7 +27,6 @@ pub struct OrderState {
     /// Whether the component of this name is well; `None` when there is none. The engine knows
     /// only the sources.
     pub component: Arc<IsWell>,
-    /// Gives a command.
     pub give: Arc<Give>,
     /// Sends test messages.
     pub tests: TestMessages,
@@ -43,7 +42,7 @@ impl OrderState {
         self.snapshots.borrow().preview(command, by)
     }
 
-    /// Gives a command in the name of `by`.
+    /// Sends a command in the name of `by`.
     ///
     /// # Errors
     /// [`Refusal`]: there is no such component, or the engine's own.

@@ -1,5 +1,5 @@
-//! Test messages that maintainers send, over the API and from the page, to see whether
-//! notifications arrive; and having what waits tried again at once.
+//! Test messages that maintainers send, over the API and from the page, to check that notifications
+//! are delivered; and immediate retries of pending ones.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -13,53 +13,51 @@ use tokio::time::timeout;
 use engine::model::RouteName;
 use engine::{Channel, Role, RouteView, Snapshot};
 
-/// How long an answer waits for what becomes of a test. The test itself goes on.
+/// How long an answer waits for the outcome of a test. The test itself goes on.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(20);
 
-/// What became of a test for one recipient.
+/// The outcome of a test for one recipient.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TestOutcome {
-    /// It is not known yet.
+    /// Not known yet.
     Pending,
-    /// The message was taken.
+    /// The message was accepted.
     Taken,
-    /// It was not, and why, with what the other side said.
+    /// It was not accepted. Holds the reason, with the other side's answer.
     Failed(String),
 }
 
-/// A recipient with what became of the message.
+/// A recipient and its outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestedRecipient {
-    /// An address of mail, or where a program is called.
+    /// A mail address, or the address of a program.
     pub recipient: String,
-    /// What became of it.
     pub outcome: TestOutcome,
 }
 
-/// A route with what became of its test.
+/// A route and the outcomes of its test.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestedRoute {
     /// The route.
     pub route: RouteName,
-    /// How it is notified.
     pub channel: Channel,
     /// Its recipients.
     pub recipients: Vec<TestedRecipient>,
 }
 
-/// A test, and what is known of it.
+/// A test and its outcomes so far.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TestReport {
     /// When it was sent.
     pub at: Timestamp,
     /// Who sent it, by the name of their token.
     pub by: String,
-    /// The routes that it is sent by.
+    /// The routes that are tested.
     pub routes: Vec<TestedRoute>,
 }
 
 impl TestReport {
-    /// Whether it is known for every recipient what became of it.
+    /// Whether the outcome is known for every recipient.
     #[must_use]
     pub fn is_done(&self) -> bool {
         let mut all = self.routes.iter().flat_map(|route| &route.recipients);
@@ -70,11 +68,11 @@ impl TestReport {
 /// A test to be sent.
 #[derive(Debug)]
 pub struct TestOrder {
-    /// Who wants it, by the name of their token.
+    /// Who requested it, by the name of their token.
     pub by: String,
     /// The routes.
     pub routes: Vec<TestedRoute>,
-    /// Takes what became of it.
+    /// Receives the outcome.
     pub done: oneshot::Sender<Arc<TestReport>>,
 }
 
@@ -90,32 +88,32 @@ pub enum TestRefusal {
     /// There is none of this name.
     #[error("there is no route {0} with a recipient")]
     NoRoute(String),
-    /// One is under way.
+    /// A test is under way.
     #[error("a test message is under way: try again when it is known what became of it")]
     UnderWay,
-    /// The service ends.
+    /// The service is about to stop.
     #[error("labwatch is about to stop")]
     Stopping,
 }
 
-/// Has the engine try again what waits.
+/// Makes the engine retry pending notifications.
 pub type Retry = dyn Fn() -> Pin<Box<dyn Future<Output = ()> + Send>> + Send + Sync;
 
-/// The way of test messages.
+/// Sends test messages.
 #[derive(Clone)]
 pub struct TestMessages {
-    /// The routes that can be tested, as the settings are now.
+    /// The routes that can be tested, by the current settings.
     pub routes: Arc<dyn Fn() -> Vec<TestedRoute> + Send + Sync>,
-    /// Takes orders, one at a time.
+    /// Receives test orders, one at a time.
     pub orders: mpsc::Sender<TestOrder>,
     /// The last test.
     pub latest: watch::Receiver<Option<Arc<TestReport>>>,
-    /// Has what waits tried again.
+    /// Retries pending notifications.
     pub retry: Arc<Retry>,
 }
 
 impl TestMessages {
-    /// A way that leads nowhere: no route has a recipient.
+    /// Without routes: none has a recipient.
     #[must_use]
     pub fn none() -> Self {
         Self {
@@ -126,13 +124,13 @@ impl TestMessages {
         }
     }
 
-    /// The last test, where there was one since the start.
+    /// The last test since the start, if there was one.
     #[must_use]
     pub fn last(&self) -> Option<Arc<TestReport>> {
         self.latest.borrow().clone()
     }
 
-    /// The routes that a test would be sent by: all, or that of this name.
+    /// The routes that a test would use: all, or that of this name.
     ///
     /// # Errors
     /// [`TestRefusal`]: there is none.
@@ -153,7 +151,7 @@ impl TestMessages {
         }
     }
 
-    /// Sends a test. What is not known in time is pending in the answer.
+    /// Sends a test. Outcomes that are not known in time are pending in the answer.
     ///
     /// # Errors
     /// As [`TestMessages::preview`], and when another is under way.
@@ -189,7 +187,7 @@ impl TestMessages {
         }
     }
 
-    /// Has what waits tried again. Returns the routes where something does.
+    /// Retries pending notifications now. Returns the routes that have any.
     ///
     /// # Errors
     /// [`TestRefusal::Follower`].

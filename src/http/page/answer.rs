@@ -1,6 +1,6 @@
-//! What a question to the history comes to.
+//! The result of a query of the store.
 
 use crate::store::ReadError;
 
-/// What the store answered, or why it did not.
+/// The store's answer, or why there is none.
 pub(super) type Answer<T> = Result<T, ReadError>;

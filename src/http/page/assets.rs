@@ -1,5 +1,5 @@
-//! The files that a page loads besides itself: one style sheet, one script, one icon. Their
-//! addresses change with their content, so they are kept for long.
+//! The assets of the pages: one style sheet, one script, one icon. Their addresses contain a hash
+//! of their content, so that browsers may cache them for long.
 
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
@@ -13,13 +13,12 @@ use super::state::{STATES, State};
 /// The folder of all assets.
 pub(super) const FOLDER: &str = "/assets";
 
-/// A file, and the name that its content gives it.
+/// A file, with an address that contains a hash of its content.
 pub(super) struct Asset {
     /// Its name below [`FOLDER`].
     pub(super) name: String,
     /// Its media type.
     pub(super) media: &'static str,
-    /// What is in it.
     pub(super) content: String,
     address: String,
 }
@@ -80,7 +79,7 @@ pub(super) fn icon(state: State) -> &'static str {
     found.map_or("", |(_, icon)| &icon.address)
 }
 
-/// The icon for a browser that asks for one without having read a page. It says nothing of the
+/// The icon for a browser that requests one without having read a page. It shows nothing of the
 /// laboratory.
 pub(super) fn plain_icon() -> &'static Asset {
     static PLAIN: LazyLock<Asset> =
@@ -88,7 +87,7 @@ pub(super) fn plain_icon() -> &'static Asset {
     &PLAIN
 }
 
-/// The file of this name.
+/// The asset with this name.
 pub(super) fn named(name: &str) -> Option<&'static Asset> {
     [&*STYLE, &*SCRIPT]
         .into_iter()

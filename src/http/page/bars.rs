@@ -1,4 +1,4 @@
-//! Bars by time: what an experiment was like in each stretch of it. Times without data are hatched,
+//! Bars over time: the health of an experiment in each stretch. Times without data are hatched,
 //! those not evaluated dotted.
 
 use std::fmt::Write;
@@ -10,27 +10,25 @@ use super::scale::{Scale, millis};
 use super::words::{self, spell};
 use crate::store::{Bucket, Range};
 
-/// Between these parts of the axis, in tenths of a percent, a tick has room; at its end stands the
-/// present.
+/// The part of the axis, in tenths of a percent, where a tick has room; at its end is the present.
 const TICKS: std::ops::RangeInclusive<i64> = 50..=870;
 
-/// How wide a cell is drawn, and how high the bar is, in units of the drawing.
+/// The width of a cell and the height of the bar, in units of the drawing.
 const WIDTH: u32 = 10;
 const HEIGHT: u32 = 40;
 
-/// How high the line of bookings below a bar is drawn, and how far below it; and how wide a booking
-/// is at least.
+/// The height of the line of bookings below a bar, its distance, and the least width of a booking.
 const BOOKED_HEIGHT: u32 = 6;
 const BOOKED_SPACE: u32 = 4;
 const BOOKED_LEAST: i64 = 2;
 
-/// What is shorter is not said, in milliseconds.
+/// Shorter times are left out of the summary, in milliseconds.
 const SAID: i64 = 1_000;
 
-/// The least height of something bad, so that a minute of it in a day is seen.
+/// The least height of a bad time, so that a minute of it in a day is visible.
 const LEAST: u32 = 12;
 
-/// How the stretches of a bar are drawn, from good to bad.
+/// The layers of a bar, from good to bad.
 const LAYERS: [&str; 5] = ["gap", "unknown", "ok", "degraded", "down"];
 
 /// A bar: stretches of equal length, oldest first.
@@ -43,8 +41,8 @@ pub(super) struct Bar {
 }
 
 impl Bar {
-    /// A bar of what the history has of a range. Before `known` labwatch did not know of the
-    /// experiment: there is no data.
+    /// A bar of the history in a range. Before `known` labwatch did not know the experiment: there
+    /// is no data.
     pub(super) fn new(
         range: Range,
         scale: &'static Scale,
@@ -69,12 +67,12 @@ impl Bar {
         }
     }
 
-    /// The same with the times for which it was booked.
+    /// Adds the times for which it was booked.
     pub(super) fn booked(self, booked: Vec<Range>) -> Self {
         Self { booked, ..self }
     }
 
-    /// The whole drawing, with an axis and a word for every stretch that was not ok.
+    /// The whole drawing, with an axis and a tooltip for every stretch that was not ok.
     pub(super) fn draw(&self) -> Markup {
         let (width, high, title) = (self.width(), self.high(), self.scale.title);
         html! {
@@ -84,8 +82,8 @@ impl Bar {
                     @for (layer, path) in self.layers(1) { (stretch(layer, &path)) }
                     @if !self.booked.is_empty() { path.f-booked d=(self.bookings()) {} }
                     @for (at, cell) in (0_u32..).zip(&self.cells) {
-                        @if let Some((range, words)) = self.telling(at, cell) {
-                            path.tell d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } {
+                        @if let Some((range, words)) = self.tooltip(at, cell) {
+                            path.tooltip d={ "M" (at * WIDTH) " 0h" (WIDTH) "v" (HEIGHT) "h-" (WIDTH) "z" } {
                                 title data-from=(words::iso(range.from)) data-until=(words::iso(range.until)) data-is=(words) {
                                     (words::spell_range(range.from, range.until)) ": " (words)
                                 }
@@ -110,7 +108,7 @@ impl Bar {
         }
     }
 
-    /// Where the ticks are, in tenths of a percent, and their moments.
+    /// The positions of the ticks, in tenths of a percent, and their times.
     fn ticks(&self) -> impl Iterator<Item = (i64, Timestamp)> {
         let (from, until) = (
             self.range.from.as_millisecond(),
@@ -149,7 +147,7 @@ impl Bar {
         (evaluated > 0).then(|| percent(usable, evaluated))
     }
 
-    /// How much of the time it was what, in words.
+    /// The shares of the states, as text.
     pub(super) fn summary(&self) -> String {
         let mut words = vec![self.usable().map_or_else(
             || "not evaluated in this time".to_owned(),
@@ -211,7 +209,7 @@ impl Bar {
         path
     }
 
-    /// Whether anything of it is drawn so.
+    /// Whether anything is drawn in this layer.
     fn has(&self, layer: &str) -> bool {
         self.layers(0).iter().any(|(drawn, _)| *drawn == layer)
     }
@@ -220,7 +218,7 @@ impl Bar {
         WIDTH * u32::try_from(self.cells.len()).unwrap_or(0)
     }
 
-    /// How high the drawing is, with the line of bookings where there are any.
+    /// The height of the drawing, including the line of bookings if there is one.
     fn high(&self) -> u32 {
         HEIGHT
             + if self.booked.is_empty() {
@@ -230,7 +228,7 @@ impl Bar {
             }
     }
 
-    /// One path for each way of drawing, with what there is of it. `space` is left between cells.
+    /// One path for each layer that is not empty. `space` is left between cells.
     fn layers(&self, space: u32) -> Vec<(&'static str, String)> {
         let mut paths = LAYERS.map(|layer| (layer, String::new()));
         for (at, cell) in (0_u32..).zip(&self.cells) {
@@ -247,8 +245,8 @@ impl Bar {
             .collect()
     }
 
-    /// When a cell is and what it was like, where it was not simply ok.
-    fn telling(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
+    /// The time and states of a cell; `None` where it was simply ok.
+    fn tooltip(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
         let parts = [
             (cell.down, "down"),
             (cell.degraded, "degraded"),
@@ -274,8 +272,8 @@ impl Bar {
     }
 }
 
-/// The classes of the places of ticks, each half a percent further to the right: the policy of our
-/// pages allows no style in a page itself.
+/// CSS classes for the positions of ticks, in steps of half a percent: our content security policy
+/// allows no inline styles.
 pub(super) fn css() -> String {
     (0..=200_u32)
         .map(|place| format!(".t{place}{{left:{}.{}%}}", place / 2, place % 2 * 5))
@@ -283,7 +281,7 @@ pub(super) fn css() -> String {
         .join("\n")
 }
 
-/// What the colours and patterns of these bars mean.
+/// The legend of the colours and patterns of these bars.
 pub(super) fn legend(bars: &[Bar]) -> Markup {
     let layers = [
         ("ok", "ok"),
@@ -302,7 +300,7 @@ pub(super) fn legend(bars: &[Bar]) -> Markup {
     }
 }
 
-/// A small piece of a way of drawing, to stand beside its words.
+/// A sample of a layer for the legend.
 fn swatch(layer: &str) -> Markup {
     html! {
         svg.swatch viewBox="0 0 24 10" aria-hidden="true" {
@@ -321,8 +319,8 @@ fn stretch(layer: &str, path: &str) -> Markup {
     }
 }
 
-/// The boxes that a cell is drawn as, each with its top and its height: what is good fills the
-/// cell, what is bad rises in front of it.
+/// The boxes of a cell, each with its top and its height: good states fill the cell, bad ones rise
+/// in front of them.
 fn boxes(cell: &Bucket) -> Vec<(&'static str, (u32, u32))> {
     let whole = cell.ok + cell.degraded + cell.down + cell.unknown + cell.gap;
     if whole <= 0 {
@@ -370,7 +368,7 @@ fn height(part: i64, whole: i64) -> u32 {
         .clamp(LEAST, HEIGHT)
 }
 
-/// A share as people read it: never 100 % when something is missing, never 0 % when something is
+/// A percentage that never rounds to 100 % when something is missing, nor to 0 % when something is
 /// there.
 pub(super) fn percent(part: i64, whole: i64) -> String {
     let tenths = part.saturating_mul(1_000) / whole.max(1);

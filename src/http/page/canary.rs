@@ -11,7 +11,7 @@ use engine::{CanaryMinute, CanaryView};
 const BAR: usize = 4;
 const HIGH: u128 = 32;
 
-/// What fills the chart at least, so that a quick relay does not look slow.
+/// The least full scale of the chart, so that a quick relay does not look slow.
 const SCALE_AT_LEAST: Duration = Duration::from_millis(100);
 
 /// The chart; nothing before the first message.
@@ -47,13 +47,13 @@ fn bar(place: usize, minute: &CanaryMinute, most: Duration) -> Markup {
     }
 }
 
-/// At least 1, so that a message that arrived is seen.
+/// At least 1, so that a message that arrived is visible.
 fn height(median: Duration, most: Duration) -> u128 {
     let high = median.as_micros() * HIGH / most.as_micros().max(1);
     high.clamp(1, HIGH)
 }
 
-/// What the chart shows, for those who do not see it.
+/// The text alternative of the chart.
 fn summary(canary: &CanaryView) -> String {
     let lossy = canary
         .minutes

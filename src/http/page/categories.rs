@@ -1,5 +1,5 @@
-//! Categories: whether each can be used, what makes it fail, and who opened or closed it. Whether
-//! each can be used is decided by `health`.
+//! Categories: whether each can be used, what makes it fail, and who opened or closed it. `health`
+//! evaluates them.
 
 use maud::{Markup, html};
 
@@ -14,16 +14,15 @@ use engine::model::spell_duration;
 /// The most members that a row names.
 const NAMED: usize = 5;
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>) -> Markup {
-    let standings = frame
+    let category_statuses = frame
         .categories
-        .map(crate::http::Categories::standings)
+        .map(crate::http::Categories::category_statuses)
         .unwrap_or_default();
-    let rows = standings
+    let rows = category_statuses
         .iter()
         .take(MAX_ROWS)
-        .map(|standing| row(frame, standing));
+        .map(|status| row(frame, status));
     html! {
         h1 { "Categories" }
         p.soft { "Sets of experiments and components that other programs ask about by name. A category can be used while it is open and works by its rule. Book is not changed by it. For experiments that can stand in for each other see " a href="/pools" { "Pools" } "." }
@@ -33,28 +32,28 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
     }
 }
 
-fn row(frame: &Frame<'_>, standing: &CategoryStatus) -> [Markup; 6] {
-    let name = standing.rules.name.as_str();
-    let kind = if standing.enabled {
+fn row(frame: &Frame<'_>, status: &CategoryStatus) -> [Markup; 6] {
+    let name = status.rules.name.as_str();
+    let kind = if status.enabled {
         Kind::Close
     } else {
         Kind::Open
     };
     [
-        html! { (clip(name)) span.soft.small { @if let Some(all) = contents(name) { (all) ": " } (words::count(standing.members, "member")) } },
-        if standing.ok {
+        html! { (clip(name)) span.soft.small { @if let Some(all) = contents(name) { (all) ": " } (words::count(status.members, "member")) } },
+        if status.ok {
             components::marked("ok", "yes")
         } else {
             components::marked("down", "no")
         },
-        names(frame, &standing.failing),
-        switch(frame, standing),
-        rule(standing),
+        names(frame, &status.failing),
+        switch(frame, status),
+        rule(status),
         html! { @if frame.acts { a.action href=(kind.address(&[("category", name)])) { (kind.verb()) span.unseen { " the category " (clip(name)) } } } },
     ]
 }
 
-/// What is in the categories that every installation has.
+/// The contents of the built-in categories.
 fn contents(name: &str) -> Option<&'static str> {
     match name {
         DEFAULT => Some("all experiments and all components"),
@@ -63,7 +62,7 @@ fn contents(name: &str) -> Option<&'static str> {
     }
 }
 
-/// The first of these; those that are experiments lead to their pages.
+/// The first of these; experiments link to their pages.
 fn names(frame: &Frame<'_>, names: &[String]) -> Markup {
     html! {
         @if names.is_empty() { "nothing" }
@@ -75,22 +74,22 @@ fn names(frame: &Frame<'_>, names: &[String]) -> Markup {
     }
 }
 
-/// Whether it is open, since when, by whose word and why. Both are for readers who may see what is
-/// private.
-fn switch(frame: &Frame<'_>, standing: &CategoryStatus) -> Markup {
+/// Whether it is open, since when, by whom and why. The last two are for readers who may see
+/// private data.
+fn switch(frame: &Frame<'_>, status: &CategoryStatus) -> Markup {
     html! {
-        (if standing.enabled { "open" } else { "closed" })
-        @if let Some(switch) = &standing.switch {
+        (if status.enabled { "open" } else { "closed" })
+        @if let Some(switch) = &status.switch {
             @if frame.private { " by " (clip(&switch.by)) }
             " " (words::since(switch.at, frame.now))
             @if frame.private { span.soft.small { "“" (clip(&switch.reason)) "”" } }
         }
-        @if !standing.quarantined.is_empty() { span.small { "Cannot be booked until it is opened: " (names(frame, &standing.quarantined)) } }
+        @if !status.quarantined.is_empty() { span.small { "Cannot be booked until it is opened: " (names(frame, &status.quarantined)) } }
     }
 }
 
-fn rule(standing: &CategoryStatus) -> Markup {
-    let rules = &standing.rules;
+fn rule(status: &CategoryStatus) -> Markup {
+    let rules = &status.rules;
     html! {
         (if rules.resilient { "works while enough of each pool do" } else { "works while all of it does" })
         span.soft.small {

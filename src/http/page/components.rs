@@ -1,5 +1,4 @@
-//! Small parts that several pages share: state and bookability with shape and word, tables, what
-//! there is none of.
+//! Small parts that several pages share: states with shape and text, tables, empty lists.
 
 use jiff::Timestamp;
 use maud::{Markup, Render, html};
@@ -17,17 +16,18 @@ use engine::Suppression;
 /// How many rows of a long table a phone shows at first; the style sheet has the same number.
 const FOLDED: usize = 5;
 
-/// A state: shape, word, colour.
+/// A state: shape, name, colour.
 pub(super) fn state(state: State) -> Markup {
     html! { span class={ "state is-" (state.as_str()) } { (shape(state.as_str())) (state.as_str()) } }
 }
 
-/// Whether something can be booked: shape and words.
+/// Whether something can be booked: shape and text.
 pub(super) fn booking(booking: Booking) -> Markup {
     html! { span.booking { (shape(booking.shape())) (booking.words()) } }
 }
 
-/// That health and bookability do not fit together, and that it comes and goes, where that is so.
+/// Notes that health and bookability contradict each other, and that it is flapping, where they
+/// apply.
 pub(super) fn mismatch(experiment: &Experiment<'_>) -> Markup {
     html! {
         @if let Some(words) = experiment.mismatch { span.clash { (shape("clash")) (words) } }
@@ -58,20 +58,20 @@ pub(super) fn notified(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// That notifications about something are kept back, and until when. By whom and why is for readers
-/// who may see what is private.
-pub(super) fn quiet(quieted: &Suppression, private: bool, now: Timestamp) -> Markup {
+/// The suppression of notifications and its end. Its author and reason are for readers who may see
+/// private data.
+pub(super) fn suppression(suppression: &Suppression, private: bool, now: Timestamp) -> Markup {
     html! {
-        span.quiet {
-            strong { (quieted.kind.as_str()) }
-            @if private { " by " (clip(&quieted.by)) }
-            @if let Some(until) = quieted.until { " until " (words::time(until, now)) }
-            @if private && !quieted.text.is_empty() { ": " (clip(&quieted.text)) }
+        span.suppressed {
+            strong { (suppression.kind.as_str()) }
+            @if private { " by " (clip(&suppression.by)) }
+            @if let Some(until) = suppression.until { " until " (words::time(until, now)) }
+            @if private && !suppression.text.is_empty() { ": " (clip(&suppression.text)) }
         }
     }
 }
 
-/// The bookings that need it, where there are any.
+/// The bookings that need it, if any.
 pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     let affected = experiment.affected();
     html! {
@@ -85,7 +85,7 @@ pub(super) fn needed(experiment: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// What the reader can order, each a link to a form that first says what it does.
+/// The commands available to the reader, each a link to a form that first shows its effect.
 pub(super) fn actions(orders: &[(String, String)]) -> Markup {
     html! {
         @if !orders.is_empty() {
@@ -94,7 +94,7 @@ pub(super) fn actions(orders: &[(String, String)]) -> Markup {
     }
 }
 
-/// How a reader without the scope admin gets to do something. Nothing where commands are off.
+/// How a reader without the scope admin can do something. Nothing where commands are off.
 pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     let query = below("/login", [("next", next)]);
     html! {
@@ -102,9 +102,9 @@ pub(super) fn sign_in(frame: &Frame<'_>, next: &str, what: &str) -> Markup {
     }
 }
 
-/// A table with a caption for those who do not see the heading above it. The first cell of a row
-/// names it. On a narrow page a row becomes a card, which the labels of the cells are for; the
-/// roles keep it a table to those who hear it.
+/// A table with a caption for screen readers. The first cell of a row is its header. On a narrow
+/// page a row becomes a card, which needs the labels of the cells; the roles keep it a table for
+/// screen readers.
 pub(super) fn table<const N: usize>(
     caption: &str,
     heads: [&str; N],
@@ -112,7 +112,8 @@ pub(super) fn table<const N: usize>(
 ) -> Markup {
     let rows: Vec<_> = rows.collect();
     html! {
-        // On a phone a long table is as long as many screens: it shows the first rows, which are the newest, until this is open.
+        // On a phone a long table would be many screens long: it shows the first rows, which are
+        // the newest, until this is open.
         @if rows.len() > FOLDED { details.fold { summary { "Show all " (rows.len()) " rows" } } }
         div.scroll {
             table role="table" {
@@ -171,7 +172,7 @@ pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
     html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
 }
 
-/// What a switch was to do.
+/// The action of a switch.
 pub(super) fn switched(available: Option<bool>) -> &'static str {
     match available {
         Some(true) => "given back",
@@ -180,7 +181,7 @@ pub(super) fn switched(available: Option<bool>) -> &'static str {
     }
 }
 
-/// How a switch ended, in words that do not need the API's.
+/// The outcome of a switch, as text.
 pub(super) fn outcome(outcome: Option<&str>) -> &'static str {
     match outcome {
         Some("confirmed") => "book confirmed it",
@@ -191,7 +192,7 @@ pub(super) fn outcome(outcome: Option<&str>) -> &'static str {
     }
 }
 
-/// What is said where there is nothing.
+/// The text of an empty list.
 pub(super) fn none(words: &str) -> Markup {
     html! { p.none { (words) } }
 }

@@ -1,5 +1,5 @@
-//! What a person gets in place of an answer: a page that says why, and what to do. A program gets
-//! what it got.
+//! HTML error pages for browsers, with the cause and what to do. A program gets the API's error
+//! unchanged.
 
 use std::sync::Arc;
 
@@ -18,23 +18,23 @@ use super::response::{framed, theme};
 use crate::http::auth::layer::accepts_pages;
 use crate::http::middleware;
 
-/// The longest error that is read for its words, in bytes.
+/// The longest error that is parsed for its text, in bytes.
 const MAX_ERROR_BYTES: usize = 4 << 10;
 
-/// What is read of an error of the API.
+/// The parts of an API error that are shown.
 #[derive(Debug, Default, Deserialize)]
 struct ErrorBody {
     #[serde(default)]
     detail: String,
 }
 
-/// Puts around everything that is served that a person who gets no answer gets a page.
-/// `base` is the path below which people reach the pages.
+/// Adds HTML error pages for browsers to all routes. `base` is the path below which browsers reach
+/// the pages.
 pub fn with_lost_page(all: Router, base: Arc<str>) -> Router {
     all.layer(from_fn_with_state(base, explain))
 }
 
-/// A page that says one thing.
+/// A page with one message.
 pub(super) fn page(theme: Option<&'static str>, title: &str, words: &str) -> Markup {
     layout::bare(
         theme,

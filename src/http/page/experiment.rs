@@ -1,4 +1,4 @@
-//! The page of one experiment: the five answers, its bars, its streams, and what happened to it.
+//! The page of one experiment: the five answers, its bars, its streams and its history.
 
 use std::time::Duration;
 
@@ -23,7 +23,6 @@ use engine::{
     StreamView, Traffic,
 };
 
-/// The page.
 pub(super) fn page(
     frame: &Frame<'_>,
     experiment: &Experiment<'_>,
@@ -38,8 +37,8 @@ pub(super) fn page(
             h2 #time { "Over time" }
             (bars::legend(&past.bars))
             @for bar in &past.bars { (bar.draw()) }
-            @if past.bars.len() < 2 && past.trouble.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
-            @if let Some(trouble) = &past.trouble { (components::none(&format!("The history cannot be shown now: {trouble}."))) }
+            @if past.bars.len() < 2 && past.error.is_none() { (components::none("No history is kept (data_dir is none): this is what was seen since the start.")) }
+            @if let Some(error) = &past.error { (components::none(&format!("The history cannot be shown now: {error}."))) }
         }
         (components::section("bookings", "Booked in the next 24 h", &bookings(frame, experiment)))
         (components::section("streams", "Streams and jump connection", &streams(frame, experiment)))
@@ -71,7 +70,7 @@ fn head(experiment: &Experiment<'_>) -> Markup {
     }
 }
 
-/// Since when, why, what labwatch did, who was notified, what you can do.
+/// Since when, why, what labwatch did, who was notified, and what to do.
 fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) -> Markup {
     let (view, now) = (experiment.view, frame.now);
     html! {
@@ -100,7 +99,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
     }
 }
 
-/// How long failures such as this one usually last, where enough of them were seen.
+/// How long such failures usually last, where enough were seen.
 fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
     let cause = reports::cause(experiment.view)?;
     let usual = usual
@@ -112,8 +111,8 @@ fn lasts(experiment: &Experiment<'_>, usual: &[Restore]) -> Option<String> {
     ))
 }
 
-/// What it probably has in common with others that were lost with it. Whole addresses are for those
-/// who signed in.
+/// The probable common cause of this loss and others at the same time. Full addresses are for
+/// readers who signed in.
 fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
     let cause = frame
         .snapshot
@@ -130,7 +129,7 @@ fn cause(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Option<Markup> {
     })
 }
 
-/// What the reader can order about it, or how to become one who can.
+/// The commands that the reader can give about it, or how to get access to them.
 fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     html! {
         @if frame.acts { (components::actions(&commands::about(experiment.view))) }
@@ -138,7 +137,7 @@ fn orders(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     }
 }
 
-/// Who needs it next, without names.
+/// Its next bookings, without names.
 fn bookings(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
     let now = frame.now;
     let resources: Vec<_> = experiment
@@ -241,7 +240,7 @@ fn stream_row(stream: &StreamView, relay: &SourceView, now: Timestamp) -> [Marku
     ]
 }
 
-/// When a stream last sent, as far as relay's statistics or a sample say it.
+/// When a stream last sent, as far as relay's statistics or a sample show it.
 fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> Markup {
     let of_last = stream.last.as_deref().and_then(|last| last.tx?.last);
     match (
@@ -249,17 +248,17 @@ fn last_sent(stream: &StreamView, traffic: Option<Traffic>, now: Timestamp) -> M
         stream.seen,
         stream.evidence,
     ) {
-        // Relay says it of the moment of its report: counted from now it would seem to grow where
-        // only the next report is awaited.
+        // Relay reports the age at the time of its report: counted from now it would seem to grow
+        // until the next report.
         (Some(before), ..) => {
             html! { (words::spell(SignedDuration::try_from(before).unwrap_or(SignedDuration::MAX))) " before the newest report" }
         }
         (None, Seen::Never, Evidence::Unverified | Evidence::Statistics) => {
             html! { "never connected" }
         }
-        (None, _, Evidence::Sampled(Some(heard))) => {
+        (None, _, Evidence::Sampled(Some(received))) => {
             html! {
-                (words::ago(heard, now))
+                (words::ago(received, now))
                 span.soft { " in a sample" @if stream.health == StreamHealth::Silent { ", nothing since" } }
             }
         }
@@ -344,7 +343,7 @@ fn switches(switches: &[SwitchRow], reader: Visibility, now: Timestamp) -> Marku
     html! { (components::rows_or_none("Nothing in the last 30 days, as far as is kept.", "Switches, newest first", ["When", "What", "Outcome", "What students read"], rows)) }
 }
 
-/// The notifications about it. They carry the names of routes and no address.
+/// The notifications about it, with the names of routes and no address.
 fn mentions(mentions: &[OutboxQuery], now: Timestamp) -> Markup {
     let rows = mentions.iter().map(|OutboxQuery { message, said }| {
         [

@@ -1,5 +1,4 @@
-//! What the reader of the overview asks for, kept in the address, so that a link to it can be
-//! mailed.
+//! The filter of the overview. It is kept in the address, so that a link to it can be mailed.
 
 use serde::Deserialize;
 
@@ -7,13 +6,13 @@ use super::state::{Booking, STATES, State};
 use super::view::Experiment;
 use crate::http::auth::below;
 
-/// The most experiments that a page lists unless it is asked for all.
+/// The most experiments that a page lists unless all are requested.
 pub(super) const MAX_ROWS: usize = 100;
 
 /// The longest text that is searched for, in characters.
 const MAX_SEARCH: usize = 100;
 
-/// The query of the overview's address. What it does not understand it leaves out.
+/// The query of the overview's address. Invalid values are ignored.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Filter {
@@ -34,41 +33,34 @@ pub(super) struct Filter {
 }
 
 impl Filter {
-    /// What is searched for.
     pub(super) fn search(&self) -> String {
         self.q.trim().chars().take(MAX_SEARCH).collect()
     }
 
-    /// The state that is asked for.
     pub(super) fn state(&self) -> Option<State> {
         STATES
             .into_iter()
             .find(|state| state.as_str() == self.state)
     }
 
-    /// The bookability that is asked for.
     pub(super) fn booking(&self) -> Option<Booking> {
         Booking::ALL
             .into_iter()
             .find(|booking| booking.as_str() == self.booking)
     }
 
-    /// The pool that is asked for.
     pub(super) fn pool(&self) -> Option<&str> {
         Some(self.pool.trim()).filter(|pool| !pool.is_empty())
     }
 
-    /// What the list of experiments is sorted by, as the address has it.
     pub(super) fn sort(&self) -> &str {
         &self.sort
     }
 
-    /// Whether the page hangs on a wall.
     pub(super) fn wall(&self) -> bool {
         self.wall.is_some()
     }
 
-    /// How many rows the page may have.
     pub(super) fn most_rows(&self) -> usize {
         if self.all.is_some() {
             usize::MAX
@@ -77,7 +69,7 @@ impl Filter {
         }
     }
 
-    /// Whether anything is asked for.
+    /// Whether any filter is set.
     pub(super) fn is_set(&self) -> bool {
         !self.search().is_empty()
             || self.state().is_some()
@@ -85,7 +77,7 @@ impl Filter {
             || self.pool().is_some()
     }
 
-    /// Whether an experiment is among what is asked for.
+    /// Whether an experiment passes the filter.
     pub(super) fn takes(&self, experiment: &Experiment<'_>) -> bool {
         let search = self.search().to_lowercase();
         let named = |name: &str| name.to_lowercase().contains(&search);
@@ -105,12 +97,12 @@ impl Filter {
                     .any(|resource| named(resource.name.as_str())))
     }
 
-    /// The address of the same with all rows, on the page of this path.
+    /// The address of the same filter with all rows, on the page of this path.
     pub(super) fn address_of_all(&self, path: &str) -> String {
         self.address(path, &self.sort, true)
     }
 
-    /// The address of the same in another order, on the page of this path.
+    /// The address of the same filter in another order, on the page of this path.
     pub(super) fn address_sorted(&self, path: &str, sort: &str) -> String {
         self.address(path, sort, self.all.is_some())
     }
@@ -132,12 +124,12 @@ impl Filter {
     }
 }
 
-/// The address of the overview with one thing asked for.
+/// The address of the overview with one filter.
 pub(super) fn address(key: &str, value: &str) -> String {
     below("/", [(key, value)])
 }
 
-/// The address below `folder` of something with this name, whatever is in it.
+/// The address of a name below `folder`, with any characters escaped.
 pub(super) fn address_of(folder: &str, name: &str) -> String {
     const HEX: [char; 16] = [
         '0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'A', 'B', 'C', 'D', 'E', 'F',

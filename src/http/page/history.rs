@@ -1,5 +1,4 @@
-//! What the pages ask of the store. Where there is none, the events that the snapshot holds are all
-//! there is.
+//! The pages' queries of the store. Without a store they show only the events in the snapshot.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,12 +22,12 @@ const MAX_EVENTS: usize = 50;
 /// How far back the lists of a page go.
 const LISTED: SignedDuration = SignedDuration::from_hours(30 * 24);
 
-/// How far ahead of the present the lists go, for a clock that was set back.
+/// How far the lists reach into the future, for a clock that was set back.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// The past of one experiment.
 pub(super) struct Past {
-    /// The last day and, where there is a store, longer times.
+    /// The last day and, with a store, longer times.
     pub(super) bars: Vec<Bar>,
     /// What happened, newest first, where there is a store.
     pub(super) events: Option<RowPage<StoredEvent>>,
@@ -36,8 +35,8 @@ pub(super) struct Past {
     pub(super) switches: Vec<SwitchRow>,
     /// The notifications about it, newest first.
     pub(super) mentions: Vec<OutboxQuery>,
-    /// Why something of this is missing.
-    pub(super) trouble: Option<ReadError>,
+    /// Why something is missing.
+    pub(super) error: Option<ReadError>,
 }
 
 /// The past of one experiment.
@@ -47,7 +46,7 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
         events: None,
         switches: Vec::new(),
         mentions: Vec::new(),
-        trouble: None,
+        error: None,
     };
     let Some(reader) = reader else { return past };
     let found = async {
@@ -77,7 +76,7 @@ pub(super) async fn past(reader: Option<&Reader>, view: &ExperimentView, now: Ti
         past.mentions = reader.mentions(stub, recent).await?.rows;
         Ok(())
     };
-    past.trouble = found.await.err();
+    past.error = found.await.err();
     past
 }
 
@@ -144,7 +143,7 @@ pub(super) async fn sources(reader: &Reader, now: Timestamp) -> Answer<(Vec<Sour
 
 /// Switches, changes of sources and times without data in a range, the newest of each.
 pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
-    // One more than is shown tells that there are more.
+    // One more than is shown reveals that there are more.
     let part = Part {
         limit: MAX_ENTRIES + 1,
         ..Part::newest(range)
@@ -156,17 +155,17 @@ pub(super) async fn laboratory(reader: &Reader, range: Range) -> Answer<Kept> {
     })
 }
 
-/// Holds of people, newest first.
+/// Manual holds, newest first.
 pub(super) async fn holds(reader: &Reader, now: Timestamp) -> Answer<Vec<Hold>> {
     Ok(reader.hold_page(Part::newest(lately(now))).await?.rows)
 }
 
-/// What was to be sent, newest first.
+/// Notifications, newest first.
 pub(super) async fn outbox(reader: &Reader, now: Timestamp) -> Answer<Vec<Said>> {
     Ok(reader.said(Part::newest(lately(now))).await?.rows)
 }
 
-/// The last day, from the events that the snapshot holds.
+/// The last day, from the events in the snapshot.
 fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
     let day = DAY.range(now);
     let before = view.events.first().map_or(view.health, |event| event.was);
@@ -188,7 +187,7 @@ fn sketch(view: &ExperimentView, gaps: &[Gap], now: Timestamp) -> Bar {
     )
 }
 
-/// The part of a range that is not ahead.
+/// The part of a range up to now.
 fn so_far(now: Timestamp, range: Range) -> Range {
     Range {
         until: now.max(range.from),

@@ -1,4 +1,4 @@
-//! What cannot be booked and why: holds of persons, what labwatch withdrew, and the suppressions.
+//! What cannot be booked and why: manual holds, withdrawals of labwatch, and suppressions.
 
 use std::collections::BTreeMap;
 
@@ -21,14 +21,14 @@ use engine::{
     SuppressionKind,
 };
 
-/// The page. `past` holds the holds that are remembered, newest first.
+/// The page. `past` holds past manual holds, newest first.
 pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Markup {
     html! {
         h1 { "Holds and silences" }
         @if frame.acts { (components::actions(&commands::at_large())) }
         @else { (components::sign_in(frame, "/holds", "hold, acknowledge, silence or plan maintenance")) }
-        section #part-people aria-labelledby="people" {
-            h2 #people { "Held by a person" }
+        section #part-held aria-labelledby="held" {
+            h2 #held { "Held by a person" }
             p.soft { "A person withdrew these. labwatch never gives them back by itself, however well they work." }
             (held(frame))
         }
@@ -37,8 +37,8 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Marku
             p.soft { "labwatch gives these back by itself as soon as they work." }
             (ours(frame))
         }
-        section #part-quiet aria-labelledby="quiet" {
-            h2 #quiet { "Acknowledged, silenced, in maintenance" }
+        section #part-suppressed aria-labelledby="suppressed" {
+            h2 #suppressed { "Acknowledged, silenced, in maintenance" }
             p.soft { "labwatch sends no notifications about these until the time given." }
             (notes(frame))
         }
@@ -49,7 +49,7 @@ pub(super) fn page(frame: &Frame<'_>, past: Option<&Answer<Vec<Hold>>>) -> Marku
     }
 }
 
-/// What people hold: first what blocks bookings, as the engine sorts it.
+/// Manual holds: first those that block bookings, in the engine's order.
 fn held(frame: &Frame<'_>) -> Markup {
     let (holds, now) = (&frame.snapshot.holds, frame.now);
     let owners = owners(frame.snapshot);
@@ -82,7 +82,7 @@ fn held(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// The experiments, by the resources that they are in book.
+/// The experiments by their resources in book.
 fn owners(snapshot: &Snapshot) -> BTreeMap<&str, &ExperimentView> {
     snapshot
         .experiments
@@ -108,7 +108,7 @@ fn blocked(blocked: &Affected, now: Timestamp) -> Markup {
     }
 }
 
-/// What labwatch withdrew.
+/// The withdrawals of labwatch.
 fn ours(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let all = view::experiments(frame.snapshot)
@@ -138,7 +138,7 @@ fn ours(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// The link to an order about one thing, where the reader may give it.
+/// The link to a command about one thing, where the reader may give it.
 fn order(frame: &Frame<'_>, kind: Kind, field: &str, of: &str) -> Markup {
     html! {
         @if frame.acts { a.action href=(kind.address(&[(field, of)])) { (kind.verb()) span.unseen { " " (clip(of)) } } }
@@ -162,7 +162,7 @@ fn notes(frame: &Frame<'_>) -> Markup {
     html! { (components::rows_or_none("None.", "Acknowledgements, silences and maintenance windows", ["What", "How", "From", "Until", "Why", "Do"], rows)) }
 }
 
-/// What ends something that has no time of its own.
+/// What ends a suppression without an end time.
 fn ends_with(note: &NoteView) -> &'static str {
     match (note.entry.kind(), note.id) {
         (SuppressionKind::Acknowledged, None) => "it is taken back in etcd",
@@ -175,7 +175,7 @@ fn ends_with(note: &NoteView) -> &'static str {
     }
 }
 
-/// Where something stands that cannot be ended here.
+/// Where to end a suppression that cannot be ended here.
 fn place(note: &NoteView) -> &'static str {
     match note.entry.kind() {
         SuppressionKind::Acknowledged => "in etcd",
@@ -183,7 +183,7 @@ fn place(note: &NoteView) -> &'static str {
     }
 }
 
-/// When maintenance returns, where it does.
+/// When maintenance recurs, if it does.
 fn weekly(entry: &SuppressionEntry) -> Markup {
     html! {
         @match entry {

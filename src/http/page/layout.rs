@@ -1,5 +1,4 @@
-//! What every page has around it: head, navigation, what is wrong with labwatch itself, and the
-//! meaning of the words.
+//! The common frame of the pages: head, navigation, faults of labwatch itself, and the legend.
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
@@ -16,7 +15,7 @@ use crate::store::{StoreHealth, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{Channel, HttpChannel, Role, RouteView, Snapshot, SourceView};
 
-/// The places that the navigation leads to.
+/// The entries of the navigation.
 const PLACES: [(&str, &str); 9] = [
     ("/", "Overview"),
     ("/experiments", "Experiments"),
@@ -29,11 +28,11 @@ const PLACES: [(&str, &str); 9] = [
     ("/lab", "Students"),
 ];
 
-/// A snapshot that is older than this says that labwatch itself has stopped: it takes one at least
-/// this often.
+/// A snapshot older than this means that labwatch itself has stopped: it takes one at least this
+/// often.
 const STANDS_STILL: SignedDuration = SignedDuration::from_mins(10);
 
-/// The keys, and what they do.
+/// The keyboard shortcuts and their effects.
 const KEYS: [(&str, &str); 5] = [
     ("/", "go to the search"),
     ("j, k", "go to the next or the previous row"),
@@ -42,14 +41,13 @@ const KEYS: [(&str, &str); 5] = [
     ("?", "show this"),
 ];
 
-/// What an installation without a name of its own is called.
+/// The label of an installation without a name of its own.
 const UNNAMED: &str = "lab";
 
-/// The class of a page that is not renewed while it is open.
+/// The class of a page that is not refreshed while it is open.
 const STILL: &str = "still";
 
-/// The class of a page for students. Many have it open, and may not be allowed to listen: it asks
-/// anew by itself.
+/// The class of a page for students. Many have it open, and may not be allowed to listen: it polls.
 const PLAIN: &str = "plain";
 
 /// What a page knows about the moment in which it is made.
@@ -57,40 +55,39 @@ const PLAIN: &str = "plain";
 pub(super) struct Frame<'a> {
     /// The newest snapshot.
     pub(super) snapshot: &'a Snapshot,
-    /// What the installation is called.
+    /// The name of the installation.
     pub(super) label: &'a str,
     /// The state of the store; `None` when there is none.
-    pub(super) memory: Option<&'a StoreHealth>,
+    pub(super) store: Option<&'a StoreHealth>,
     /// The replicas; `None` when there is only this one.
     pub(super) cluster: Option<&'a View>,
-    /// The theme that the reader chose, where they did.
+    /// The reader's choice of a theme, if any.
     pub(super) theme: Option<&'static str>,
-    /// Where news are streamed from, where they are.
+    /// The address of the event stream, if there is one.
     pub(super) stream: Option<&'a str>,
-    /// How categories stand, where there are any.
+    /// The status of the categories, if there are any.
     pub(super) categories: Option<&'a Categories>,
-    /// Who reads.
     pub(super) caller: &'a Caller,
-    /// Whether the reader may know names and addresses of people.
+    /// Whether the reader may see users' names and addresses.
     pub(super) private: bool,
     /// What the reader may see.
     pub(super) visibility: Visibility,
-    /// Whether there is a way for orders.
+    /// Whether commands are accepted.
     pub(super) takes_orders: bool,
-    /// Whether the reader may give orders, and there is a way for them.
+    /// Whether the reader may give commands, and they are accepted.
     pub(super) acts: bool,
     /// How many experiments need attention.
     pub(super) problems: usize,
-    /// The present.
+    /// The current time.
     pub(super) now: Timestamp,
 }
 
-/// A page as the admins see it.
+/// A page for admins.
 pub(super) fn page(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
     document(frame, title, "", &around(frame, place, content))
 }
 
-/// A page that is not renewed: it has a form to fill in, or shows what is over.
+/// A page that is not refreshed: it has a form to fill in, or shows a past period.
 pub(super) fn still(frame: &Frame<'_>, place: &str, title: &str, content: &Markup) -> Markup {
     document(frame, title, STILL, &around(frame, place, content))
 }
@@ -104,7 +101,7 @@ fn around(frame: &Frame<'_>, place: &str, content: &Markup) -> Markup {
     }
 }
 
-/// The overview as it hangs on a wall: nothing to click.
+/// The overview for a wall display: nothing to click.
 pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
     document(
         frame,
@@ -117,7 +114,7 @@ pub(super) fn wall(frame: &Frame<'_>, content: &Markup) -> Markup {
     )
 }
 
-/// A page for students, to stand alone or inside of another site.
+/// A page for students, on its own or embedded in another site.
 pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup {
     document(
         frame,
@@ -127,14 +124,14 @@ pub(super) fn plain(frame: &Frame<'_>, title: &str, content: &Markup) -> Markup 
             main #main { (content) }
             footer.foot { p {
                 "As of " (words::time(frame.snapshot.at, frame.now)) "."
-                // Only those who signed in came from another page of ours.
+                // Only readers who signed in came from another page of ours.
                 @if frame.private { " " a href="/" { "Back to the overview" } }
             } }
         },
     )
 }
 
-/// A page that shows nothing of the laboratory, for readers who may see nothing of it.
+/// A page that shows nothing of the laboratory, for readers without access to it.
 pub(super) fn bare(theme: Option<&'static str>, title: &str, content: &Markup) -> Markup {
     html! {
         (DOCTYPE)
@@ -185,7 +182,7 @@ fn document(frame: &Frame<'_>, title: &str, class: &str, body: &Markup) -> Marku
     }
 }
 
-/// What stands above every page. An installation without a name is the only one.
+/// The title of every page. An installation without a name is the only one.
 fn name(label: &str) -> String {
     if label == UNNAMED {
         "Lab status".to_owned()
@@ -199,7 +196,7 @@ fn header(frame: &Frame<'_>, place: &str) -> Markup {
         header.top {
             a.brand href="/" { (name(frame.label)) }
             (places(place))
-            // A phone has no room for all of them in a row. Only one of the two is there at a time.
+            // A phone has no room for all of them in a row. Only one of the two is shown at a time.
             details.menu { summary { "Menu" } (places(place)) }
             div.tools {
                 (live())
@@ -220,7 +217,7 @@ fn places(place: &str) -> Markup {
     }
 }
 
-/// Who is signed in, and the way out; or the way in.
+/// The user who is signed in, and the link to sign out; or that to sign in.
 fn who(caller: &Caller) -> Markup {
     html! {
         @if let (Some(pass), Some(csrf)) = (caller.pass(), caller.csrf()) {
@@ -235,12 +232,12 @@ fn who(caller: &Caller) -> Markup {
     }
 }
 
-/// How fresh the page is. Without a script it is as old as the footer says.
+/// The age of the page. Without a script it is as old as the footer says.
 fn live() -> Markup {
     html! { span.live #live data-keep hidden {} }
 }
 
-/// What is wrong with labwatch itself, or with its sources.
+/// Faults of labwatch itself or of its sources.
 fn banners(frame: &Frame<'_>) -> Markup {
     let snapshot = frame.snapshot;
     let since = |moment| words::since(moment, frame.now);
@@ -269,10 +266,10 @@ fn banners(frame: &Frame<'_>) -> Markup {
             (banner("degraded", &html! { strong { "book" } " has an empty manifest " (since(lost)) ": what was known is kept, nothing is switched. Upload the manifest." }))
         }
         @for route in &snapshot.routes { (route_banner(frame, route)) }
-        @if let Some(memory) = frame.memory.filter(|memory| memory.state == StoreState::Degraded) {
+        @if let Some(store) = frame.store.filter(|store| store.state == StoreState::Degraded) {
             (banner("degraded", &html! {
-                strong { "The store" } " cannot be written " (since(memory.since)) ". labwatch goes on, but the history has a gap. "
-                @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { (words::sentence(error)) }
+                strong { "The store" } " cannot be written " (since(store.since)) ". labwatch goes on, but the history has a gap. "
+                @if let Some(error) = store.last_error.as_ref().filter(|_| frame.private) { (words::sentence(error)) }
             }))
         }
         @if snapshot.is_shadow {
@@ -320,7 +317,7 @@ fn route_banner(frame: &Frame<'_>, route: &RouteView) -> Markup {
     )
 }
 
-/// That a route is not reached, by how it is notified.
+/// The text for a route whose notifications are not delivered, by its channel.
 fn undelivered(channel: Channel) -> &'static str {
     match channel {
         Channel::Mail => "Mail cannot be sent",

@@ -1,4 +1,4 @@
-//! The list of all experiments: filters and the order of rows stand in the address.
+//! The list of all experiments: filters and order are in the address.
 
 use std::cmp::Ordering;
 
@@ -16,7 +16,7 @@ use super::words::{self, clip};
 /// The path of the list.
 pub(super) const PATH: &str = "/experiments";
 
-/// What the rows are sorted by.
+/// The columns by which rows can be sorted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
     Name,
@@ -38,7 +38,7 @@ impl Column {
         Self::Needed,
     ];
 
-    /// The word for it in addresses.
+    /// Its name in addresses.
     fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
@@ -50,7 +50,7 @@ impl Column {
         }
     }
 
-    /// The head of the column.
+    /// The heading of the column.
     fn head(self) -> &'static str {
         match self {
             Self::Name => "Experiment",
@@ -62,7 +62,7 @@ impl Column {
         }
     }
 
-    /// Whether the first look wants the greatest first: the worst state, the newest change.
+    /// Whether the first click sorts in descending order: the worst state, the newest change.
     fn falls_first(self) -> bool {
         matches!(self, Self::State | Self::Since)
     }
@@ -84,8 +84,7 @@ fn next(experiment: &Experiment<'_>) -> Timestamp {
     experiment.affected().first_start.unwrap_or(Timestamp::MAX)
 }
 
-/// The order of the rows, as the address gives it: a column, with `-` before it from great to
-/// small.
+/// The order of the rows, as in the address: a column, with `-` before it for descending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Sort {
     column: Column,
@@ -93,7 +92,7 @@ struct Sort {
 }
 
 impl Sort {
-    /// What is not understood sorts by name.
+    /// An invalid value sorts by name.
     fn of(text: &str) -> Self {
         let (falls, name) = text
             .strip_prefix('-')
@@ -118,7 +117,7 @@ impl Sort {
         )
     }
 
-    /// The order that a click on the head of a column leads to.
+    /// The order after a click on the heading of a column.
     fn after_click(self, column: Column) -> Self {
         let falls = if self.column == column {
             !self.falls
@@ -145,7 +144,6 @@ impl Sort {
     }
 }
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, filter: &Filter) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     let sort = Sort::of(filter.sort());
@@ -170,8 +168,8 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter) -> Markup {
     }
 }
 
-/// The order as a field of the form, so that a filter keeps it; on a phone the heads of columns are
-/// not there to click on.
+/// The order as a field of the form, so that a filter keeps it; on a phone the headings of columns
+/// are not shown.
 fn order(sort: Sort) -> Markup {
     let choices = Column::ALL.into_iter().map(|column| Sort {
         column,
@@ -201,7 +199,7 @@ fn table(frame: &Frame<'_>, filter: &Filter, sort: Sort, rows: &[Experiment<'_>]
     }
 }
 
-/// The head of a column: a click sorts by it, another one the other way round.
+/// The heading of a column: a click sorts by it, another one in reverse.
 fn head(filter: &Filter, sort: Sort, column: Column) -> Markup {
     let to = filter.address_sorted(PATH, &sort.after_click(column).text());
     html! {

@@ -1,5 +1,5 @@
-//! The page by which people sign in: a form for a token. It works without a script, shows nothing
-//! of the laboratory, and sends the token nowhere but here.
+//! The sign-in page: a form for a token. It works without a script, shows nothing of the
+//! laboratory, and sends the token only to this server.
 
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
@@ -15,7 +15,7 @@ use super::web_state::WebState;
 use super::words::{self, clip};
 use crate::http::auth::{Caller, Refusal, is_place};
 
-/// What the address of the form says.
+/// The query of the form's address.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
@@ -25,7 +25,7 @@ pub(super) struct Asked {
     refused: String,
 }
 
-/// The page; also for who is signed in already, with another token.
+/// The page; also for users who are signed in already, with another token.
 pub(super) async fn page(
     State(state): State<WebState>,
     caller: Caller,
@@ -43,7 +43,7 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
     let refused = Refusal::ALL
         .into_iter()
         .find(|why| why.as_str() == asked.refused);
-    let trouble = match asked.refused.as_str() {
+    let problem = match asked.refused.as_str() {
         "" => None,
         "wait" => Some("Too many tokens were refused. Wait for some minutes.".to_owned()),
         _ => Some(refused.map_or_else(
@@ -61,11 +61,11 @@ fn form(caller: &Caller, asked: &Asked) -> Markup {
             h2 { "With another token" }
         }
         form.card #login method="post" action="/login" {
-            @if let Some(trouble) = &trouble { p.problem #problem role="alert" { (shape("down")) span { (trouble) } } }
+            @if let Some(problem) = &problem { p.problem #problem role="alert" { (shape("down")) span { (problem) } } }
             div.field {
                 label for="token" { "Your token" }
                 input #token name="token" type="password" autocomplete="current-password" required autofocus
-                    aria-invalid=[trouble.is_some().then_some("true")] aria-describedby=(if trouble.is_some() { "problem token-hint" } else { "token-hint" });
+                    aria-invalid=[problem.is_some().then_some("true")] aria-describedby=(if problem.is_some() { "problem token-hint" } else { "token-hint" });
                 p.hint #token-hint { "The operator of labwatch makes one: " code { "labwatch token --scope admin --for 30d --name NAME" } }
             }
             @if let Some(csrf) = caller.csrf() { input type="hidden" name="csrf" value=(csrf); }

@@ -1,9 +1,9 @@
-//! The page: HTML from the binary, whole without a script, kept up to date by a small one. It reads
-//! snapshots and the history; commands of maintainers go the way that those of the API go.
+//! The page: HTML from the binary, complete without a script, refreshed by a small one. It reads
+//! snapshots and the history; commands of maintainers take the same path as those of the API.
 //!
-//! A page is built in three steps: a handler takes the newest snapshot and asks the store
-//! (`history`), views pick what is shown (`view`), and markup is made of it. Nothing is loaded from
-//! elsewhere, and nothing is said by colour alone.
+//! A page is built in three steps: a handler takes the newest snapshot and queries the store
+//! (`history`), views select what is shown (`view`), and markup is made of it. Nothing is loaded
+//! from other sites, and no information is in colour alone.
 
 mod answer;
 mod assets;

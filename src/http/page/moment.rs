@@ -1,4 +1,4 @@
-//! What one page is made from, at one moment.
+//! The data of one page of one request.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use axum::response::Response;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::commands::Said;
+use super::commands::Flash;
 use super::layout::{self, Frame};
 use super::response::{embeddable, framed, theme};
 use super::view::{self, Experiment};
@@ -20,14 +20,14 @@ use crate::http::auth::{Caller, Scope};
 use crate::store::{Reader, Store, StoreHealth};
 use engine::Snapshot;
 
-/// What one page is made from: a snapshot, and the state of the store, at one moment.
+/// The data of one page of one request: a snapshot, and the state of the store.
 pub(super) struct Moment {
     pub(super) snapshot: Arc<Snapshot>,
     pub(super) caller: Caller,
     pub(super) now: Timestamp,
     pub(super) takes_orders: bool,
     pub(super) categories: Option<Categories>,
-    pub(super) memory: Option<StoreHealth>,
+    pub(super) store: Option<StoreHealth>,
     pub(super) cluster: Option<Arc<View>>,
     pub(super) reader: Option<Reader>,
     pub(super) problems: usize,
@@ -38,7 +38,7 @@ pub(super) struct Moment {
     said: Option<Said>,
 }
 
-/// The moment of a request: a handler takes it as an argument.
+/// An extractor for handlers.
 impl FromRequestParts<WebState> for Moment {
     type Rejection = Infallible;
 
@@ -59,7 +59,7 @@ impl Moment {
             takes_orders: state.orders.is_some(),
             categories: state.categories.clone(),
             caller,
-            memory: state.store.as_ref().map(Store::health),
+            store: state.store.as_ref().map(Store::health),
             cluster: state.cluster.as_ref().map(|view| view.borrow().clone()),
             reader: state.store.as_ref().map(Store::reader),
             theme: theme(&parts.headers),
@@ -89,7 +89,7 @@ impl Moment {
         self.page(place, title, &noted)
     }
 
-    /// What a question to the history comes to; `None` where none is kept.
+    /// The result of a query of the history; `None` where none is kept.
     pub(super) async fn kept<'a, T, F: Future<Output = T>>(
         &'a self,
         ask: impl FnOnce(&'a Reader) -> F,
@@ -109,7 +109,7 @@ impl Moment {
         Frame {
             snapshot: &self.snapshot,
             label: &self.label,
-            memory: self.memory.as_ref(),
+            store: self.store.as_ref(),
             cluster: self.cluster.as_deref(),
             theme: self.theme,
             stream: self.stream,

@@ -1,4 +1,4 @@
-//! The notifications that were sent, and those that wait: what each says, and who has it.
+//! Sent and pending notifications: the text of each, and its recipients.
 
 use std::sync::Arc;
 
@@ -15,13 +15,12 @@ use crate::store::{OutboxState, Said};
 use engine::RouteView;
 use engine::model::Health;
 
-/// Where a test message is ordered.
+/// The path that sends a test message.
 pub(super) const TEST_PATH: &str = "/do/test-message";
 
 /// The most experiments that a subject names for each health.
 const MAX_NAMED: usize = 4;
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>, tests: &Tests) -> Markup {
     html! {
         h1 { "Outbox" }
@@ -33,7 +32,7 @@ pub(super) fn page(frame: &Frame<'_>, rows: Option<&Answer<Vec<Said>>>, tests: &
     }
 }
 
-/// What test messages can be sent, and what became of the last one.
+/// The test messages that can be sent, and the result of the last one.
 pub(super) struct Tests {
     routes: Vec<TestedRoute>,
     last: Option<Arc<TestReport>>,
@@ -70,7 +69,7 @@ impl Tests {
     }
 }
 
-/// What became of a test, for each recipient.
+/// The result of a test, for each recipient.
 pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
     let recipients = report
         .routes
@@ -99,7 +98,7 @@ pub(super) fn tested(frame: &Frame<'_>, report: &TestReport) -> Markup {
     }
 }
 
-/// The routes, and whether notifications get through.
+/// The routes, and whether notifications are delivered.
 fn routes(frame: &Frame<'_>) -> Markup {
     let now = frame.now;
     let rows = frame.snapshot.routes.iter().map(|route| {
@@ -122,8 +121,8 @@ fn routes(frame: &Frame<'_>) -> Markup {
     html! { (components::rows_or_none("No route is configured (email_to, or [[route]]): labwatch sends no notifications.", "Routes", ["Route", "Channel", "State", "Last sent", "Waiting", "Not reached", "Last failure"], rows)) }
 }
 
-/// The recipients of a route who do not have what the others have. Names are for readers who may
-/// see them.
+/// The recipients of a route that lack notifications which others have. Names are for readers who
+/// may see them.
 fn unreached(frame: &Frame<'_>, route: &RouteView) -> Markup {
     let now = frame.now;
     html! {
@@ -140,7 +139,7 @@ fn unreached(frame: &Frame<'_>, route: &RouteView) -> Markup {
     }
 }
 
-/// A text that may hold addresses of people.
+/// A text that may hold users' addresses.
 fn private(text: Option<&String>) -> String {
     text.map_or_else(|| "sign in to read it".to_owned(), |text| clip(text))
 }
@@ -169,7 +168,7 @@ fn list(frame: &Frame<'_>, outgoing: &[Said]) -> Markup {
     }
 }
 
-/// What a notification says: its subject, and behind it each experiment and alert.
+/// The text of a notification: its subject, and each experiment and alert.
 fn says(frame: &Frame<'_>, said: &Said) -> Markup {
     let alerts = said.alerts.show(frame.visibility);
     let alerts = alerts.map(Vec::as_slice).unwrap_or_default();
@@ -193,7 +192,8 @@ fn says(frame: &Frame<'_>, said: &Said) -> Markup {
     }
 }
 
-/// In one line: the alerts, then how many experiments are how, with the names of the first.
+/// The subject in one line: the alerts, then the number of experiments by health, with the names of
+/// the first.
 fn subject(said: &Said, alerts: &[String]) -> String {
     let mut parts = Vec::new();
     match said.occasion.as_deref() {
@@ -242,7 +242,7 @@ fn subject(said: &Said, alerts: &[String]) -> String {
     }
 }
 
-/// The shape for how a message stands.
+/// The shape for the state of a message.
 pub(super) fn shape_of(state: OutboxState) -> &'static str {
     match state {
         OutboxState::Sent => "ok",

@@ -1,5 +1,5 @@
 //! The overview: what needs attention first, then what is acknowledged, the healthy ones folded
-//! into pools; and the list that a filter asks for.
+//! into pools; and the list that a filter selects.
 
 use std::collections::BTreeMap;
 
@@ -25,20 +25,19 @@ pub(super) const MAX_SKETCHES: usize = 30;
 /// The most experiments that are named for one reason of not being evaluated.
 const MAX_NAMED: usize = 20;
 
-/// The rows that the overview shows.
 pub(super) struct Rows<'a> {
     /// Those that fit.
     pub(super) shown: Vec<Experiment<'a>>,
     /// How many there are.
     pub(super) total: usize,
-    /// Those with a problem that maintainers know of; empty where something is asked for.
+    /// Those with a problem that maintainers know of; empty with a filter.
     known: Vec<Experiment<'a>>,
     /// How many of those there are.
     known_total: usize,
 }
 
 impl<'a> Rows<'a> {
-    /// What is asked for or, when nothing is, what needs attention.
+    /// The rows that the filter selects or, without one, those that need attention.
     pub(super) fn of(snapshot: &'a Snapshot, filter: &Filter) -> Self {
         let mut shown = if filter.is_set() {
             let (mut problems, fine): (Vec<_>, Vec<_>) = view::experiments(snapshot)
@@ -79,7 +78,6 @@ impl<'a> Rows<'a> {
 /// The last day of experiments, by name.
 pub(super) type Sketches<'a> = BTreeMap<&'a str, Bar>;
 
-/// The page.
 pub(super) fn page(
     frame: &Frame<'_>,
     filter: &Filter,
@@ -113,7 +111,7 @@ pub(super) fn page(
     }
 }
 
-/// How the laboratory is, in one sentence, and counted.
+/// The state of the laboratory in one sentence with numbers.
 pub(super) fn verdict(frame: &Frame<'_>, rows: &Rows<'_>) -> Markup {
     let snapshot = frame.snapshot;
     let (total, unknown) = (snapshot.counts.total, snapshot.counts.unknown);
@@ -141,12 +139,12 @@ pub(super) fn verdict(frame: &Frame<'_>, rows: &Rows<'_>) -> Markup {
     }
 }
 
-/// So many of all: the start of a sentence.
+/// The start of a sentence: this many of all.
 fn some_of(number: usize, total: usize) -> Markup {
     html! { @if total == 1 { "The experiment" } @else { (number) " of " (total) " experiments" } }
 }
 
-/// That experiments are not evaluated, leading to the list of them.
+/// The number of experiments that are not evaluated, with a link to the list of them.
 fn unevaluated_link(number: usize, total: usize) -> Markup {
     html! {
         a href=(address("state", State::Unknown.as_str())) {
@@ -155,7 +153,7 @@ fn unevaluated_link(number: usize, total: usize) -> Markup {
     }
 }
 
-/// Those that are not evaluated, by why.
+/// The experiments that are not evaluated, by cause.
 fn unevaluated(snapshot: &Snapshot) -> Markup {
     let mut why: BTreeMap<String, Vec<&str>> = BTreeMap::new();
     for experiment in view::experiments(snapshot).filter(|of| of.state == State::Unknown) {
@@ -207,7 +205,7 @@ fn counts(counts: &Counts, known: usize) -> Markup {
     }
 }
 
-/// The sources, and whether notifications get through.
+/// The sources, and whether notifications are delivered.
 fn sources(snapshot: &Snapshot) -> Markup {
     let failing = snapshot.routes.iter().any(|route| route.failures > 0);
     let (routes, as_str) = match (snapshot.routes.is_empty(), failing) {
@@ -300,15 +298,15 @@ fn table(
     }
 }
 
-/// The columns that a table has only where a row has something to show in it.
+/// The columns that a table has only where a row has a value for it.
 #[derive(Clone, Copy)]
 struct Columns {
     need: bool,
     notified: bool,
 }
 
-/// An experiment with the five answers: since when, why, what was done, who was notified, what can
-/// be done.
+/// An experiment with the five answers: since when, why, what was done, who was notified, what to
+/// do.
 fn row(
     frame: &Frame<'_>,
     experiment: &Experiment<'_>,
@@ -339,8 +337,7 @@ fn row(
     }
 }
 
-/// What those that cannot be used probably have in common. Whole addresses are for those who signed
-/// in.
+/// The probable common causes of what cannot be used. Full addresses are for readers who signed in.
 fn causes(frame: &Frame<'_>) -> Markup {
     html! {
         @for cause in frame.snapshot.causes.iter() {
@@ -353,7 +350,7 @@ fn causes(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// Everything else, folded; or why there is nothing.
+/// Everything else, folded; or why the list is empty.
 fn rest(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
     let snapshot = frame.snapshot;
     html! {

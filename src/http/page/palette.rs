@@ -1,8 +1,8 @@
 //! All colours of the page, in one place, for light and dark. A test computes their contrast; the
-//! style sheet names them and holds none itself.
+//! style sheet uses their names and holds no colour itself.
 //!
-//! States go from blue (fine) to orange (bad), which people with any of the common colour
-//! weaknesses can tell apart. Shape and word say the same.
+//! States go from blue (fine) to orange (bad), which readers with any of the common colour
+//! weaknesses can distinguish. Shape and text say the same.
 
 use std::fmt::Write;
 
@@ -21,7 +21,7 @@ const fn colour(name: &'static str, light: Rgb, dark: Rgb) -> Colour {
     Colour { name, light, dark }
 }
 
-/// All of them. `…-ink` is for letters, `…-fill` for shapes and bars, `…-wash` lies behind letters.
+/// `…-ink` is for letters, `…-fill` for shapes and bars, `…-wash` is behind letters.
 const COLOURS: [Colour; 22] = [
     colour("paper", 0xf5_f6f8, 0x0e_1217),
     colour("card", 0xff_ffff, 0x16_1b22),
@@ -234,8 +234,7 @@ mod tests {
         }
     }
 
-    /// What is left of a colour without red receptors (Viénot, Brettel and Mollon 1999), as linear
-    /// light.
+    /// A colour as seen without red receptors (Viénot, Brettel and Mollon 1999), as linear light.
     fn protan(colour: Rgb) -> [f64; 3] {
         let [r, g, b] = parts(colour).map(linear);
         [
@@ -245,7 +244,7 @@ mod tests {
         ]
     }
 
-    /// The same without green receptors.
+    /// A colour as seen without green receptors.
     fn deutan(colour: Rgb) -> [f64; 3] {
         let [r, g, b] = parts(colour).map(linear);
         [

@@ -1,4 +1,4 @@
-//! Pools: how many of each kind work, for admins by name and state, for students in words.
+//! Pools: how many of each kind work, for admins by name and state, for students as text.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -16,10 +16,10 @@ use engine::Severity;
 /// The most experiments that a card shows one by one.
 const MAX_DOTS: usize = 120;
 
-/// What is said where there is no pool.
+/// The text where there is no pool.
 const NONE: &str = "No pools yet: labwatch makes them from the experiments that book lists.";
 
-/// Gives the title of the pool of a name, as it is set at the moment.
+/// Returns the title of a pool by its name, by the current settings.
 pub type PoolTitle = dyn Fn(&str) -> Option<String> + Send + Sync;
 
 /// The pools as cards, each a link to its experiments.
@@ -46,7 +46,7 @@ pub(super) fn amount(pool: &PoolCard<'_>) -> Markup {
     html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable) } } " of " (pool.total()) } }
 }
 
-/// Whether what works is enough for what is booked within 24 h, where anything is.
+/// Whether what works is enough for the bookings of the next 24 h, if there are any.
 pub(super) fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     match severity {
         Severity::NoneAffected => None,
@@ -57,7 +57,7 @@ pub(super) fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     }
 }
 
-/// A dot for each experiment, bad ones with their shape. The words beside it say the same.
+/// A dot for each experiment, bad ones with their shape. The text beside it says the same.
 pub(super) fn dots(states: &[State]) -> Markup {
     html! {
         span.dots aria-hidden="true" {
@@ -97,7 +97,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
     }
 }
 
-/// All pools as students see them: no names of experiments, nothing of the inside.
+/// All pools as students see them: no names of experiments, nothing internal.
 pub(super) fn lab(frame: &Frame<'_>, given: &PoolTitle) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     html! {
@@ -107,7 +107,7 @@ pub(super) fn lab(frame: &Frame<'_>, given: &PoolTitle) -> Markup {
     }
 }
 
-/// The title of one pool and how it is, as students see it; `None` when there is no such pool.
+/// The title and state of one pool, as students see it; `None` when there is no such pool.
 pub(super) fn lab_pool(
     frame: &Frame<'_>,
     name: &str,
@@ -124,8 +124,7 @@ pub(super) fn lab_pool(
     Some((title, content))
 }
 
-/// A pool as students read it: by its title, and where it has none by its name. `kind-a` becomes
-/// `Kind a`.
+/// A pool's name for students: its title, else its name. `kind-a` becomes `Kind a`.
 pub(super) fn title(name: &str, given: &PoolTitle) -> String {
     if let Some(title) = given(name) {
         return clip(&title);
@@ -141,7 +140,7 @@ pub(super) fn title(name: &str, given: &PoolTitle) -> String {
     words::capital(&text)
 }
 
-/// How one pool is; with its title above where it stands among others.
+/// The state of one pool; with its title above where it is among others.
 fn kind(pool: &PoolCard<'_>, title: Option<&str>) -> Markup {
     let (state, words) = match (pool.usable, pool.bookable) {
         (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),

@@ -1,5 +1,4 @@
-//! The replicas of this labwatch: which of them leads, and as of when the one that is asked knows
-//! it.
+//! The replicas of this labwatch: which of them leads, and how old that information is.
 
 use engine::Role;
 use jiff::Timestamp;
@@ -10,7 +9,6 @@ use super::words::{self, clip};
 use crate::cluster::{Etcd, View};
 use engine::model::format_duration;
 
-/// The section.
 pub(super) fn section(view: &View, now: Timestamp) -> Markup {
     let this = &view.this;
     html! {
@@ -20,7 +18,7 @@ pub(super) fn section(view: &View, now: Timestamp) -> Markup {
                 (etcd(view)) " " (clip(&this.name)) " shows this page and " (role(view)) " " (words::since(view.since, now)) ". "
                 @match view.last_answer {
                     Some(heard) => { "What it shows of the others is as of " (words::ago_or_never(Some(heard), now)) ". " },
-                    None => "It has not heard of etcd yet. ",
+                    None => "It has had no answer of etcd yet. ",
                 }
                 @if view.replicas.len() > 1 { "When the leader dies, another one takes over after " (format_duration(view.lease)) "." }
                 @else { "No other replica would take over." }

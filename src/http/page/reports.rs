@@ -1,5 +1,5 @@
-//! Reports on the page: a month, what was counted of it, and by which rule. The numbers and their
-//! words are those of the mailed report.
+//! Reports as pages: a month, its counts, and the rule of counting. The numbers and texts are those
+//! of the mailed report.
 
 use std::array::from_fn;
 
@@ -13,13 +13,13 @@ use crate::reports::words as said;
 use crate::reports::{By, Report, Row};
 use engine::Snapshot;
 
-/// The columns of a table: a name, and what is counted.
+/// The columns of a table: a name and the counts.
 const COLUMNS: usize = said::COLUMNS.len() + 1;
 
 /// How many months can be chosen.
 pub(super) const MONTHS: usize = 24;
 
-/// The page. `months` can be chosen; `asked` was, where anything was.
+/// The page. `months` can be chosen; `asked` was requested, if any.
 pub(super) fn page(
     snapshot: &Snapshot,
     months: &[String],
@@ -58,7 +58,7 @@ fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
         p.soft.about { (said::about(report)) " " a href="#rule" { "How this is counted" } }
         @if report.total.availability.is_none() { (components::none("Nothing was evaluated in this month: labwatch did not run, or knew of no experiment.")) }
         @else {
-            dl.figures { @for (name, value) in said::figures(report) { div { dt { (name) } dd { (value) } } } }
+            dl.key-numbers { @for (name, value) in said::key_numbers(report) { div { dt { (name) } dd { (value) } } } }
             ul.does { @for sentence in said::sentences(report) { li { (sentence) } } }
         }
         p.links {
@@ -86,7 +86,7 @@ fn whole(snapshot: &Snapshot, report: &Report) -> Markup {
     }
 }
 
-/// A name that leads to the experiment's page, while there is one.
+/// A name that links to the experiment's page, if there is one.
 fn experiment(snapshot: &Snapshot, row: &Row) -> Markup {
     html! {
         @if snapshot.experiment(&row.name).is_some() { a.name href=(address_of("/experiments", &row.name)) { (clip(&row.name)) } }
@@ -125,7 +125,7 @@ fn table(caption: &str, rows: &[Row], name: impl Fn(&Row) -> Markup) -> Markup {
     html! { div.numbers { (components::table::<COLUMNS>(caption, heads, rows)) } }
 }
 
-/// A month in words: `October 2026`.
+/// A month as text: `October 2026`.
 fn name(month: &str) -> String {
     let first = format!("{month}-01").parse::<jiff::civil::Date>();
     first.map_or_else(|_| clip(month), |first| first.strftime("%B %Y").to_string())

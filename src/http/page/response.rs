@@ -1,5 +1,5 @@
-//! How a page is answered: what a browser may do with it, below which path its links lead, and in
-//! which colours it is shown.
+//! Responses with pages: their security policy, the path below which their links lead, and the
+//! theme.
 
 use axum::http::HeaderMap;
 use axum::http::header::{
@@ -10,8 +10,8 @@ use axum::response::{IntoResponse, Response};
 use engine::model::escape_deceptive;
 use maud::Markup;
 
-/// What a page may do: load from here alone, run no script but ours, and make documents of text
-/// only where our own policy says so.
+/// The security policy of a page: it loads from here alone, runs no script but ours, and turns text
+/// into markup only where our own policy allows it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; \
                       base-uri 'none'; require-trusted-types-for 'script'; trusted-types labwatch; frame-ancestors";
 
@@ -45,8 +45,8 @@ fn answer(base: &str, page: Markup, ancestors: &str) -> Response {
     (headers, below(base, escape_deceptive(&page.0).into_owned())).into_response()
 }
 
-/// A page whose links lead below `base`. In texts a quotation mark is written otherwise, so that
-/// only our own attributes are changed.
+/// A page whose links lead below `base`. In texts quotation marks are escaped, so that only our own
+/// attributes are changed.
 fn below(base: &str, page: String) -> String {
     if base.is_empty() {
         return page;
@@ -57,7 +57,7 @@ fn below(base: &str, page: String) -> String {
     })
 }
 
-/// The theme that the reader chose, where they did.
+/// The reader's choice of a theme, if any.
 pub(super) fn theme(headers: &HeaderMap) -> Option<&'static str> {
     let cookies = headers
         .get_all(COOKIE)

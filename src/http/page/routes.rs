@@ -1,4 +1,4 @@
-//! The addresses of the pages, and what each is made from.
+//! The routes of the pages and their handlers.
 
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, RawQuery, State};
@@ -22,7 +22,6 @@ use super::{
 use crate::http::Routes;
 use crate::http::auth::Need;
 
-/// All pages.
 #[must_use]
 pub fn routes(state: &WebState) -> Routes {
     let get = Method::GET;
@@ -172,7 +171,7 @@ async fn reports(
     RawQuery(query): RawQuery,
 ) -> Response {
     let query = query.unwrap_or_default();
-    // `month` is the word of the command line.
+    // `month` is the name that the command line uses.
     let asked = url::form_urlencoded::parse(query.as_bytes())
         .find(|(name, _)| name == "period" || name == "month")
         .map(|(_, month)| month.into_owned());
@@ -218,7 +217,7 @@ async fn asset(name: Result<Path<String>, PathRejection>) -> Response {
     }
 }
 
-/// Browsers ask for it beside documents that name no icon.
+/// Browsers request it for documents that name no icon.
 async fn favicon() -> Response {
     file(assets::plain_icon(), "public, max-age=86400")
 }

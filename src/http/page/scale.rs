@@ -1,4 +1,4 @@
-//! The lengths of time that bars show: how finely, and where their axes have ticks.
+//! The time scales of bars: their resolution, and the ticks of their axes.
 
 use std::time::Duration;
 
@@ -6,19 +6,17 @@ use jiff::Timestamp;
 
 use crate::store::Range;
 
-/// Which time a bar shows, and how finely.
+/// The length and resolution of a bar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Scale {
-    /// What it is called.
     pub(super) title: &'static str,
-    /// How many cells it has.
     cells: u32,
     /// How long a cell is.
     pub(super) step: Duration,
-    /// How long it is from one tick of the axis to the next.
+    /// The time between two ticks of the axis.
     pub(super) tick: Duration,
-    /// How a tick is written. Cells of a day are days of UTC, so only ticks of hours may be
-    /// written in the reader's zone.
+    /// The format of a tick. Cells of a day are days of UTC, so only ticks of hours may be in the
+    /// reader's zone.
     pub(super) form: &'static str,
     pub(super) hours: bool,
 }
@@ -66,7 +64,7 @@ pub(super) const LONGER: [Scale; 3] = [
 ];
 
 impl Scale {
-    /// The range of a bar that ends with the cell in which `now` is.
+    /// The range of a bar whose last cell contains `now`.
     pub(super) fn range(&self, now: Timestamp) -> Range {
         let millis = millis(self.step);
         let until = (now.as_millisecond().div_euclid(millis) + 1).saturating_mul(millis);

@@ -1,5 +1,5 @@
-//! Outside services on the overview: how each is, since when, what it said before, and in which
-//! categories it counts.
+//! Outside services on the overview: state, since when, past results, and the categories in which
+//! each counts.
 
 use maud::{Markup, html};
 
@@ -61,7 +61,7 @@ fn row(frame: &Frame<'_>, service: &ServiceRow) -> [Markup; 5] {
         html! {
             @if component.detail().is_empty() { "nothing" } @else { (clip(component.detail())) }
             @if let Some(ack) = &service.ack {
-                span.quiet { strong { "acknowledged" } ": " (clip(&ack.words(frame.private))) }
+                span.suppressed { strong { "acknowledged" } ": " (clip(&ack.words(frame.private))) }
             } @else if frame.acts && component.state() != State::Ok {
                 " " a.action href=(Kind::Acknowledge.address(&address)) { "Acknowledge" span.unseen { " " (clip(&component.name)) } }
             }
@@ -71,7 +71,7 @@ fn row(frame: &Frame<'_>, service: &ServiceRow) -> [Markup; 5] {
     ]
 }
 
-/// What it was before, newest first.
+/// Its past results, newest first.
 fn former(frame: &Frame<'_>, component: &Component) -> Markup {
     html! {
         @for result in component.results.iter().rev().skip(1).take(FORMER) {

@@ -1,4 +1,4 @@
-//! The shapes that stand beside words: one for each state, so that colour never speaks alone. Drawn
+//! The shapes beside texts: one for each state, so that no information is in colour alone. Drawn
 //! once per page and used by name.
 
 use maud::{Markup, PreEscaped, html};
@@ -6,7 +6,7 @@ use maud::{Markup, PreEscaped, html};
 use super::palette;
 use super::state::State;
 
-/// All shapes, and the hatches of bars, on a field of 16 by 16. They take the colour of the text
+/// All shapes, and the hatches of bars, on a field of 16 by 16. They have the colour of the text
 /// around them.
 const SPRITE: &str = r#"<svg class="sprite" aria-hidden="true" width="0" height="0"><defs>
 <symbol id="s-ok" viewBox="0 0 16 16"><circle cx="8" cy="8" r="6.5"/></symbol>
@@ -22,12 +22,12 @@ const SPRITE: &str = r#"<svg class="sprite" aria-hidden="true" width="0" height=
 <pattern id="h-unknown" width="6" height="6" patternUnits="userSpaceOnUse"><path class="dot" d="M1 1h3v3H1z"/></pattern>
 </defs></svg>"#;
 
-/// The sheet of all shapes, to stand once on each page.
+/// The definitions of all shapes, to be included once on each page.
 pub(super) const fn sprite() -> PreEscaped<&'static str> {
     PreEscaped(SPRITE)
 }
 
-/// A shape, for the eye only: a word stands beside it.
+/// A shape, hidden from screen readers: a text is beside it.
 pub(super) fn shape(name: &str) -> Markup {
     html! { svg.shape aria-hidden="true" { use href={ "#s-" (name) } {} } }
 }

@@ -1,5 +1,5 @@
-//! Where labwatch gets its reports and what it keeps: relay, jump, book, samples of streams, the
-//! store.
+//! The sources of labwatch's data and its store: relay, jump, book, samples of streams, the
+//! database.
 
 use std::time::Duration;
 
@@ -18,10 +18,9 @@ use crate::store::{Gap, GapCause, SourceRow, StoreState};
 use engine::model::{SourceHealth, SourceName, Visibility};
 use engine::{CanaryView, Forwarding, Link, SamplingView, SourceView};
 
-/// What the store has of the sources: their changes, and the times without history.
+/// From the store: changes of the sources, and times without history.
 pub(super) type Changes = Answer<(Vec<SourceRow>, Vec<Gap>)>;
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
     let (snapshot, now) = (frame.snapshot, frame.now);
     let rows = SourceName::ALL
@@ -67,7 +66,7 @@ fn row(frame: &Frame<'_>, source: &SourceView) -> [Markup; 6] {
     ]
 }
 
-/// What the canary shows of the last hour.
+/// The canary's results of the last hour, as text.
 fn canary_words(canary: &CanaryView) -> String {
     let shows = match canary.forwarding {
         Forwarding::Off | Forwarding::Unknown => return "canary: not connected".to_owned(),
@@ -86,7 +85,7 @@ fn canary_words(canary: &CanaryView) -> String {
     format!("canary: {shows}; last hour: median {median}, 99 % within {p99}, {loss:.1} % lost")
 }
 
-/// Book has no connection that stays: it is asked.
+/// Book has no permanent connection: it is polled.
 fn polled(pace: Option<Duration>) -> String {
     pace.map_or_else(
         || "polled".to_owned(),
@@ -148,26 +147,26 @@ fn sampling(view: &SamplingView) -> String {
     }
 }
 
-fn memory(frame: &Frame<'_>) -> Markup {
-    let Some(memory) = frame.memory else {
+fn store(frame: &Frame<'_>) -> Markup {
+    let Some(store) = frame.store else {
         return components::none("Nothing is kept for a restart (data_dir is none).");
     };
-    let (shape_of, words_of) = match memory.state {
+    let (shape_of, words_of) = match store.state {
         StoreState::Ok => ("ok", "ok"),
         StoreState::Degraded => ("degraded", "cannot be written"),
     };
     html! {
         p {
-            (components::marked(shape_of, words_of)) " " (words::since(memory.since, frame.now)) "."
-            @if memory.waiting > 0 { " " (words::count(memory.waiting, "entry")) " not yet on the disk." }
-            @if memory.lost > 0 { " " (words::count(memory.lost, "entry")) " lost." }
-            @if let Some(error) = memory.last_error.as_ref().filter(|_| frame.private) { " The last failure: " (words::sentence(error)) }
-            @if memory.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
+            (components::marked(shape_of, words_of)) " " (words::since(store.since, frame.now)) "."
+            @if store.waiting > 0 { " " (words::count(store.waiting, "entry")) " not yet on the disk." }
+            @if store.lost > 0 { " " (words::count(store.lost, "entry")) " lost." }
+            @if let Some(error) = store.last_error.as_ref().filter(|_| frame.private) { " The last failure: " (words::sentence(error)) }
+            @if store.set_aside.is_some() { " A broken file was set aside, and the history begins anew." }
         }
     }
 }
 
-/// What was wrong, in words that are not for everyone.
+/// The error of a change, for readers who may see it.
 fn wrong(change: &SourceRow, frame: &Frame<'_>) -> String {
     if matches!(change.health, SourceHealth::Starting | SourceHealth::Live) {
         return "nothing".to_owned();

@@ -1,5 +1,5 @@
-//! The five words for how an experiment is, and the words for whether it can be booked. Vocabulary
-//! only.
+//! The five states of an experiment and those of its bookability, with their names and shapes.
+//! Vocabulary only.
 
 use engine::model::Bookable;
 /// How an experiment is: the engine's words, which are also the names of shapes and colours.
@@ -40,23 +40,21 @@ pub(super) fn is_usable(state: State) -> bool {
     matches!(state, State::Ok | State::Degraded)
 }
 
-/// Whether an experiment can be booked, as the page says it.
+/// The bookability of an experiment on the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Booking {
-    /// It can.
     Bookable,
     /// labwatch withdrew it.
     Withdrawn,
     /// A person holds it.
     Held,
-    /// Book has not said yet.
+    /// Book has not reported it yet.
     Unsaid,
     /// Book does not list it.
     Unlisted,
 }
 
 impl Booking {
-    /// All of them.
     pub(super) const ALL: [Self; 5] = [
         Self::Bookable,
         Self::Withdrawn,
@@ -65,7 +63,6 @@ impl Booking {
         Self::Unlisted,
     ];
 
-    /// Whether an experiment can be booked.
     pub(super) fn of(view: &ExperimentView) -> Self {
         match view.bookable() {
             Some(Bookable::Yes) => Self::Bookable,
@@ -76,7 +73,7 @@ impl Booking {
         }
     }
 
-    /// The word for it in addresses, which is also the name of its shape where it has one.
+    /// Its name in addresses, which is also the name of its shape where it has one.
     pub(super) fn as_str(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -87,7 +84,7 @@ impl Booking {
         }
     }
 
-    /// The words for it, as in mails.
+    /// Its text, as in mails.
     pub(super) fn words(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -98,7 +95,7 @@ impl Booking {
         }
     }
 
-    /// The shape beside the words.
+    /// The shape beside the text.
     pub(super) fn shape(self) -> &'static str {
         match self {
             Self::Bookable => "bookable",
@@ -109,7 +106,8 @@ impl Booking {
     }
 }
 
-/// The words for health and bookability that do not fit together. The engine says whether they do.
+/// The text for health and bookability that contradict each other. The engine decides whether they
+/// do.
 pub(super) fn mismatch_words(mismatch: Mismatch) -> &'static str {
     match mismatch {
         Mismatch::WorksNotBookable => "works, but cannot be booked",

@@ -1,4 +1,4 @@
-//! The pages as a reader's browser gets them: from a laboratory made by hand, through the routes.
+//! The pages as a browser gets them: from a snapshot made by hand, through the routes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -34,16 +34,15 @@ use engine::{
     SourceView, StreamView, Suppression, SuppressionKind, Why, stem,
 };
 
-/// The most that the first look at a page may weigh, compressed, with all that it loads.
+/// The most bytes of a first page load, compressed, with all its assets.
 const BUDGET: usize = 60_000;
 
 /// A name that would be markup, were it not escaped.
 const HOSTILE: &str = "<img src=x onerror=alert(1)>\"'&";
 
-/// What only those who signed in may read.
+/// A text that only readers who signed in may read.
 const SECRET: &str = "maintainer@lab.example";
 
-/// Every page that there is.
 const PAGES: [&str; 20] = [
     "/",
     "/?wall",
@@ -190,7 +189,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         at: ago(20),
         unsteady: None,
     };
-    let experiments_told = experiments
+    let notified_experiments = experiments
         .iter()
         .filter(|view| view.health.is_bad())
         .map(notified)
@@ -220,7 +219,7 @@ fn snapshot(mut experiments: Vec<ExperimentView>) -> Snapshot {
         counts,
         sources: SourceName::ALL.map(source),
         routes: vec![route()],
-        notified: Arc::new(experiments_told),
+        notified: Arc::new(notified_experiments),
         sampling: SamplingView::default(),
         manifest_lost: None,
         blind: None,
@@ -277,7 +276,7 @@ fn pools(experiments: &[ExperimentView]) -> Vec<PoolView> {
     members.into_iter().map(view).collect()
 }
 
-/// A laboratory in which everything that can be wrong is wrong.
+/// A laboratory with every possible fault.
 pub(super) fn sick_lab() -> Snapshot {
     use Health::{Degraded, Down, Ok, Unknown};
     let mut lab = snapshot(vec![
@@ -319,12 +318,12 @@ fn web(snapshot: Snapshot) -> Router {
     web_of(snapshot, Caller::Anonymous, None)
 }
 
-/// The pages as a reader sees them, with a way for orders or without.
+/// The pages as a reader sees them, with or without commands.
 pub(super) fn web_of(snapshot: Snapshot, caller: Caller, give: Option<Arc<Give>>) -> Router {
     web_below("", snapshot, caller, give)
 }
 
-/// The same where a proxy serves them below a path of its own.
+/// The same, served by a proxy below a path of its own.
 pub(super) fn web_below(
     base: &str,
     snapshot: Snapshot,
@@ -334,7 +333,7 @@ pub(super) fn web_below(
     web_called("lab", base, snapshot, caller, give)
 }
 
-/// The same of an installation that is called so.
+/// The same of an installation with this name.
 fn web_called(
     label: &str,
     base: &str,
@@ -342,7 +341,7 @@ fn web_called(
     caller: Caller,
     give: Option<Arc<Give>>,
 ) -> Router {
-    // The sender may go: the last snapshot stays readable.
+    // The sender may be dropped: the last snapshot stays readable.
     let (_, snapshots) = watch::channel(Arc::new(snapshot));
     let component = Arc::new(|name: &str| (name == "jump").then_some(false));
     let orders = give.map(|give| OrderState {
@@ -384,7 +383,7 @@ fn testable() -> TestMessages {
     }
 }
 
-/// The text that the forms of the session repeat.
+/// The CSRF text that the forms of the session repeat.
 pub(super) const CSRF: &str = "a-text-that-only-our-pages-know";
 
 /// A session of a user with this scope.
@@ -429,7 +428,7 @@ pub(super) async fn page(web: &Router, path: &str) -> String {
     body
 }
 
-/// What stands inside of every tag of a page: name and attributes.
+/// The inside of every tag of a page: name and attributes.
 pub(super) fn tags(page: &str) -> impl Iterator<Item = &str> {
     page.split('<')
         .skip(1)
@@ -763,14 +762,14 @@ async fn students_see_nothing_of_the_inside() {
 }
 
 #[tokio::test]
-async fn what_people_wrote_and_their_names_are_for_those_who_signed_in() {
+async fn texts_and_names_of_users_are_for_those_who_signed_in() {
     let mut lab = sick_lab();
     let mut views: Vec<ExperimentView> = lab
         .experiments
         .iter()
         .map(|view| (**view).clone())
         .collect();
-    let quieted = Suppression {
+    let suppression = Suppression {
         id: None,
         kind: SuppressionKind::Acknowledged,
         by: SECRET.to_owned(),
@@ -794,7 +793,7 @@ async fn what_people_wrote_and_their_names_are_for_those_who_signed_in() {
 }
 
 #[tokio::test]
-async fn only_people_get_a_page_when_they_are_lost() {
+async fn only_browsers_get_an_error_page() {
     let web = web(sick_lab());
     let (status, _, body) = ask(&web, "/nothing/here", "").await;
     assert!(status == StatusCode::NOT_FOUND && body.contains("There is no such page."));
@@ -1040,14 +1039,14 @@ async fn one_and_many_agree_with_their_verbs() {
         (&[Health::Ok, Health::Ok], "All 2 experiments are ok"),
     ] {
         let mut lab = of(health);
-        // Down and bookable does not fit, which would be a problem of its own.
+        // Down and bookable contradict each other, which would be a problem of its own.
         lab.sources[0].health = SourceHealth::Live;
         let page_of = page(&web(lab), "/").await;
         assert!(page_of.contains(sentence), "{sentence}: {page_of}");
     }
 }
 
-/// No page uses words that the glossary has done away with.
+/// No page uses words that the glossary excludes.
 #[tokio::test]
 async fn the_words_are_those_of_the_glossary() {
     let web = web(sick_lab());
@@ -1149,8 +1148,8 @@ async fn the_timeline_of_the_laboratory_lists_changes_newest_first() {
 #[tokio::test]
 async fn an_unsteady_experiment_is_shown_as_such_with_its_count() {
     let mut lab = sick_lab();
-    for told in Arc::make_mut(&mut lab.notified) {
-        told.unsteady = (told.stub.as_str() == "pend00").then_some(7);
+    for notified in Arc::make_mut(&mut lab.notified) {
+        notified.unsteady = (notified.stub.as_str() == "pend00").then_some(7);
     }
     let web = web(lab);
     let shown = page(&web, "/experiments/pend00").await;

@@ -1,5 +1,5 @@
-//! What happened in the laboratory, newest first: changes of health, switches, changes of sources,
-//! and times without data.
+//! The events of the laboratory, newest first: changes of health, switches, changes of sources, and
+//! times without data.
 
 use std::cmp::Reverse;
 
@@ -18,7 +18,7 @@ use engine::{Event, Issue, Snapshot};
 /// The most entries that the page lists.
 pub(super) const MAX_ENTRIES: usize = 200;
 
-/// How far back the page looks, as the address gives it.
+/// How far back the page goes, as in the address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Span {
     #[default]
@@ -29,7 +29,7 @@ pub(super) enum Span {
 impl Span {
     const ALL: [Self; 2] = [Self::Day, Self::Week];
 
-    /// The span of this word; a day where there is none.
+    /// The span of this name; a day without one.
     pub(super) fn named(text: &str) -> Self {
         Self::ALL
             .into_iter()
@@ -51,7 +51,7 @@ impl Span {
         }
     }
 
-    /// From when until a moment ahead, for a clock that was set back.
+    /// The range, up to a short time ahead, for a clock that was set back.
     pub(super) fn range(self, now: Timestamp) -> Range {
         let length = SignedDuration::from_hours(match self {
             Self::Day => 24,
@@ -66,7 +66,7 @@ impl Span {
     }
 }
 
-/// What the store has of the laboratory in a range.
+/// The store's records of the laboratory in a range.
 #[derive(Default)]
 pub(super) struct Kept {
     pub(super) switches: Vec<SwitchRow>,
@@ -74,7 +74,7 @@ pub(super) struct Kept {
     pub(super) gaps: Vec<Gap>,
 }
 
-/// One thing that happened: when, of which kind, to what, and what.
+/// An event: its time, kind, subject and text.
 struct Entry {
     at: Timestamp,
     kind: &'static str,
@@ -82,7 +82,6 @@ struct Entry {
     what: Markup,
 }
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, span: Span, kept: Option<&Answer<Kept>>) -> Markup {
     let mut entries = changes(frame.snapshot, span.range(frame.now));
     if let Some(Ok(kept)) = kept {

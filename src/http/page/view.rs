@@ -1,5 +1,5 @@
-//! What the pages show, taken from a snapshot: experiments with the answers that maintainers need,
-//! and pools. Reads, and decides nothing.
+//! View models of the pages, taken from a snapshot: experiments with the answers that maintainers
+//! need, and pools. Decides nothing.
 
 use std::cmp::Reverse;
 
@@ -12,17 +12,15 @@ use engine::{
     SuppressionKind,
 };
 
-/// An experiment as it is shown.
+/// An experiment on the pages.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Experiment<'a> {
     snapshot: &'a Snapshot,
-    /// What the engine says of it.
+    /// The engine's view of it.
     pub(super) view: &'a ExperimentView,
-    /// How it is.
     pub(super) state: State,
-    /// Whether it can be booked.
     pub(super) booking: Booking,
-    /// Health and bookability that do not fit together, in words.
+    /// The contradiction between health and bookability, as text.
     pub(super) mismatch: Option<&'static str>,
 }
 
@@ -44,7 +42,7 @@ impl<'a> Experiment<'a> {
         self.view.stub.as_str()
     }
 
-    /// The pools that it is in: one, unless its resources can be booked in different ways.
+    /// Its pools: one, unless its resources can be booked in different ways.
     pub(super) fn pools(&self) -> impl Iterator<Item = &'a str> {
         self.view.pools.iter().map(|pool| &**pool)
     }
@@ -54,13 +52,13 @@ impl<'a> Experiment<'a> {
         &self.view.affected
     }
 
-    /// What a maintainer can do about it, where its symptoms tell: for readers who may see what
-    /// maintainers wrote, as the advice may be theirs.
+    /// What a maintainer can do about it, if its symptoms allow advice: for readers who may see
+    /// maintainers' texts, because the advice may be theirs.
     pub(super) fn advice(&self, private: bool) -> Option<&'a str> {
         self.view.advice.as_deref().filter(|_| private)
     }
 
-    /// Which notifications about its health went out.
+    /// Which notifications about its health were sent.
     pub(super) fn notified(&self) -> Notified<'a> {
         let notified = self.snapshot.notified(self.name());
         let waiting = self
@@ -84,13 +82,13 @@ impl<'a> Experiment<'a> {
         notified.iter().filter_map(|one| one.unsteady).max()
     }
 
-    /// Whether it is not as it should be, acknowledged or not.
+    /// Whether it has a problem, acknowledged or not.
     pub(super) fn is_problem(&self) -> bool {
         self.state.is_bad() || self.mismatch.is_some()
     }
 
     /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A
-    /// silence alone does not say that.
+    /// silence alone does not mean that.
     pub(super) fn is_known(&self) -> bool {
         self.view.suppression.as_ref().is_some_and(|quiet| {
             matches!(
@@ -105,13 +103,13 @@ impl<'a> Experiment<'a> {
         self.is_problem() && !self.is_known()
     }
 
-    /// Why it is not ok, in plain words.
+    /// Why it is not ok, as text.
     pub(super) fn why(&self) -> String {
         let issues: Vec<String> = self.view.issues.iter().map(Issue::to_string).collect();
         match (issues.is_empty(), self.state, self.view.grace_until) {
             (true, State::Flapping, _) => "it changes too often".to_owned(),
             (false, State::Flapping, _) => {
-                // While it flaps, these are what was wrong at the latest loss, which may be over.
+                // While it flaps, these are the symptoms of the latest loss, which may be over.
                 let over = if self.view.issues.iter().all(|issue| self.is_over(issue)) {
                     "; not at this moment"
                 } else {
@@ -131,7 +129,7 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// Whether what is or was wrong is not so now.
+    /// Whether a symptom is over.
     fn is_over(&self, issue: &Issue) -> bool {
         match issue {
             Issue::Required(topic, _) | Issue::Other(topic, _) => self
@@ -154,8 +152,8 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// Why it is not evaluated although its grace is over. Relay and book decide about that, jump
-    /// does not.
+    /// Why it is not evaluated although its grace is over. Relay and book decide that, jump does
+    /// not.
     fn unevaluated(&self) -> String {
         let missing: Vec<&str> = [SourceName::Relay, SourceName::Book]
             .into_iter()
@@ -199,12 +197,12 @@ impl<'a> Experiment<'a> {
         }
     }
 
-    /// Whether what labwatch did says more than whether it can be booked does.
+    /// Whether the action of labwatch adds something to the bookability.
     pub(super) fn done_is_news(&self) -> bool {
         self.mismatch.is_some() || matches!(self.booking, Booking::Held | Booking::Unlisted)
     }
 
-    /// The reason that students read, where one is stored and it cannot be booked.
+    /// The reason shown to students, where one is stored and it cannot be booked.
     pub(super) fn reason(&self) -> Option<&'a str> {
         let deciding = self
             .view
@@ -223,7 +221,7 @@ impl<'a> Experiment<'a> {
     }
 }
 
-/// Which notifications about an experiment went out.
+/// The notifications about an experiment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Notified<'a> {
     /// No route is configured.
@@ -232,27 +230,27 @@ pub(super) enum Notified<'a> {
     Routes(&'a [NotifiedView]),
     /// A route has waited since then.
     Waiting(Timestamp),
-    /// Nothing went out.
+    /// Nothing was sent.
     NotYet,
 }
 
-/// Experiments that can stand in for each other, folded into one line.
+/// Experiments that can replace each other, folded into one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct PoolCard<'a> {
     /// Its name.
     pub(super) name: &'a str,
     /// The names of its experiments, sorted.
     pub(super) names: Vec<&'a str>,
-    /// How each of them is.
+    /// The state of each.
     pub(super) states: Vec<State>,
     /// How many can be used.
     pub(super) usable: usize,
     /// How many can be used and booked.
     pub(super) bookable: usize,
-    /// What works against what is booked within 24 h.
+    /// Usable experiments compared with the bookings of the next 24 h.
     pub(super) severity: Severity,
-    /// How many are booked at the same time within 24 h at the busiest, and when that is so first;
-    /// nothing where nothing is booked.
+    /// The most bookings at the same time within 24 h, and when that is first; `None` without
+    /// bookings.
     pub(super) busiest: Option<(usize, Timestamp)>,
     /// How many are in each state, in the order of [`STATES`].
     counts: [usize; STATES.len()],
@@ -314,7 +312,7 @@ impl<'a> PoolCard<'a> {
             .map_or(0, |(_, count)| count)
     }
 
-    /// The states that there are in it, from bad to good, each with how many.
+    /// The states that occur in it, from bad to good, each with its count.
     pub(super) fn tally(&self) -> impl Iterator<Item = (State, usize)> {
         STATES
             .into_iter()
@@ -323,7 +321,7 @@ impl<'a> PoolCard<'a> {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// The worst that it has.
+    /// Its worst state.
     pub(super) fn worst(&self) -> State {
         self.tally()
             .next()

@@ -1,5 +1,5 @@
-//! The overview as it hangs on a wall: nothing to click, the worst problems first, and as large as
-//! the screen allows.
+//! The overview for a wall display: nothing to click, the worst problems first, and as large as the
+//! screen allows.
 
 use std::cmp::Reverse;
 
@@ -20,13 +20,12 @@ use super::words::{self, clip};
 /// The most problems that get a card; more could not be read from a distance.
 const MAX_CARDS: usize = 24;
 
-/// Up to how many experiments in all have their names in the cards of pools; more are dots.
+/// The most experiments in total that are named in the cards of pools; beyond, they are dots.
 const MAX_NAMES: usize = 48;
 
-/// Up to so many experiments are written large.
+/// The most experiments that are written large.
 const FEW: usize = 12;
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>) -> Markup {
     let problems = problems(rows);
     let more = (problems.len() + rows.total - rows.shown.len()).saturating_sub(MAX_CARDS);
@@ -46,7 +45,7 @@ pub(super) fn page(frame: &Frame<'_>, filter: &Filter, rows: &Rows<'_>) -> Marku
     }
 }
 
-/// The worst first; of equal ones those that are needed first, then the newest.
+/// The worst first; of equal ones those with the next booking, then the newest.
 fn problems<'a>(rows: &Rows<'a>) -> Vec<Experiment<'a>> {
     let all = rows.shown.iter().copied();
     let mut problems: Vec<_> = all.filter(Experiment::needs_attention).collect();
@@ -60,7 +59,7 @@ fn problems<'a>(rows: &Rows<'a>) -> Vec<Experiment<'a>> {
     problems
 }
 
-/// In how many columns so many cards fill a screen that is wider than high.
+/// The number of columns with which this many cards fill a screen that is wider than high.
 fn columns(cards: usize) -> usize {
     match cards {
         0 | 1 => 1,
@@ -83,14 +82,14 @@ fn card(problem: &Experiment<'_>, now: Timestamp) -> Markup {
     }
 }
 
-/// Some names on a line of their own; nothing where there are none.
+/// Names on a line of their own; nothing without names.
 fn in_one_line(title: &str, names: impl Iterator<Item = String>) -> Markup {
     let names: Vec<String> = names.take(MAX_CARDS).collect();
     html! { @if !names.is_empty() { p.line { strong { (title) ": " } (names.join(", ")) } } }
 }
 
-/// The pools, each with its experiments: by name where they are few, else as dots; larger where
-/// they have the screen to themselves.
+/// The pools with their experiments: by name where they are few, else as dots; larger where there
+/// is nothing else on the screen.
 fn pools(frame: &Frame<'_>, filter: &Filter, alone: bool) -> Markup {
     let mut all = PoolCard::all(frame.snapshot);
     all.retain(|pool| filter.pool().is_none_or(|of| of == pool.name));

@@ -1,4 +1,4 @@
-//! What the pages are made from.
+//! The state of the pages' handlers.
 
 use std::sync::Arc;
 
@@ -11,31 +11,27 @@ use crate::http::{Categories, OrderState, Reports};
 use crate::store::Store;
 use engine::Snapshot;
 
-/// What the pages are made from.
 #[derive(Clone)]
 pub struct WebState {
     /// The newest snapshot. There is always one; before the first report it is empty.
     pub snapshots: watch::Receiver<Arc<Snapshot>>,
-    /// The store, where there is one.
     pub store: Option<Store>,
-    /// The replicas, where there are several.
     pub cluster: Option<watch::Receiver<Arc<View>>>,
-    /// Where changes are streamed from as server-sent events; `None` lets pages ask again every
-    /// few seconds.
+    /// The address of the server-sent events; `None` makes pages poll every few seconds.
     pub stream: Option<&'static str>,
-    /// Takes the commands of maintainers; without it the pages only show.
+    /// Takes the commands of maintainers; without it the pages are read-only.
     pub orders: Option<OrderState>,
-    /// How categories stand, and the way to open and close them.
+    /// The status of the categories, and the commands to open and close them.
     pub categories: Option<Categories>,
     /// Makes reports.
     pub reports: Reports,
-    /// The path below which people reach the pages, without a slash at its end: a proxy may serve
+    /// The path below which browsers reach the pages, without a slash at its end: a proxy may serve
     /// us below one of its own.
     pub base: Arc<str>,
-    /// What the installation is called.
+    /// The name of the installation.
     pub label: Arc<str>,
-    /// The zone of times that are typed into forms, as it is set at the moment. It has a name.
+    /// The named time zone for times typed into forms, by the current settings.
     pub zone: Arc<dyn Fn() -> TimeZone + Send + Sync>,
-    /// What students read instead of a pool's name, where it has a title.
+    /// The titles of pools for students, by name.
     pub title: Arc<pools::PoolTitle>,
 }

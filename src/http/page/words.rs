@@ -9,15 +9,15 @@ use maud::{Markup, html};
 
 use engine::model::{spell_duration, spell_time};
 
-/// How much is shown of a text from outside, in characters.
+/// How much is shown of an external text, in characters.
 const MAX_CHARS: usize = 300;
 
-/// A moment: `08:04 UTC`, with the date where it is not today's.
+/// A time: `08:04 UTC`, with the date where it is not today's.
 pub(super) fn time(moment: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso(moment)) title=(full(moment)) { (spell_time(moment, now)) } }
 }
 
-/// A moment to the second with its date, for tables in which events are close together: `21 Nov
+/// A time to the second with its date, for tables of events that are close together: `21 Nov
 /// 08:04:12 UTC`.
 pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
     let year = |of: Timestamp| of.to_zoned(TimeZone::UTC).year();
@@ -29,8 +29,7 @@ pub(super) fn stamp(moment: Timestamp, now: Timestamp) -> Markup {
     html! { time datetime=(iso(moment)) title=(full(moment)) data-exact { (moment.strftime(form)) } }
 }
 
-/// A stretch of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a
-/// day.
+/// A range of time: `21 Nov 08:00 to 08:15 UTC`, or with both dates where it is longer than a day.
 pub(super) fn spell_range(from: Timestamp, until: Timestamp) -> String {
     let length = until.duration_since(from);
     let until_form = if length < SignedDuration::from_hours(24) {
@@ -45,12 +44,12 @@ pub(super) fn spell_range(from: Timestamp, until: Timestamp) -> String {
     )
 }
 
-/// A moment in full, for those who point at it: `Saturday 21 November 2026, 08:04:12 UTC`.
+/// A time in full, as a tooltip: `Saturday 21 November 2026, 08:04:12 UTC`.
 pub(super) fn full(moment: Timestamp) -> String {
     moment.strftime("%A %-d %B %Y, %H:%M:%S UTC").to_string()
 }
 
-/// A moment and how long ago it is: `08:04 UTC (3 min ago)`.
+/// A time and its age: `08:04 UTC (3 min ago)`.
 pub(super) fn ago(moment: Timestamp, now: Timestamp) -> Markup {
     html! { (time(moment, now)) " " span.ago data-ago=(iso(moment)) { "(" (spell_between(moment, now)) " ago)" } }
 }
@@ -60,32 +59,32 @@ pub(super) fn since(moment: Timestamp, now: Timestamp) -> Markup {
     html! { "since " (lasting(moment, now)) }
 }
 
-/// A moment and how long it has been since: `08:04 UTC (3 min)`.
+/// A time and the duration since: `08:04 UTC (3 min)`.
 pub(super) fn lasting(moment: Timestamp, now: Timestamp) -> Markup {
     html! { (time(moment, now)) " " span.ago data-for=(iso(moment)) { "(" (spell_between(moment, now)) ")" } }
 }
 
-/// A moment that may never have been.
+/// A time and its age, or `never`.
 pub(super) fn ago_or_never(moment: Option<Timestamp>, now: Timestamp) -> Markup {
     html! { @if let Some(moment) = moment { (ago(moment, now)) } @else { "never" } }
 }
 
-/// A moment to the second, as the API gives it.
+/// A time to the second, as the API writes it.
 pub(super) fn iso(moment: Timestamp) -> String {
     moment.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
-/// How long it is between two moments; nothing when the first is the later one.
+/// The duration between two times; empty when the first is the later one.
 pub(super) fn spell_between(from: Timestamp, until: Timestamp) -> String {
     spell(until.duration_since(from))
 }
 
-/// A length of time as people say it; nothing for one below zero.
+/// A duration as text; empty for one below zero.
 pub(super) fn spell(length: SignedDuration) -> String {
     spell_duration(Duration::try_from(length).unwrap_or_default())
 }
 
-/// A text from outside, without control characters and not too long.
+/// An external text, without control characters and bounded in length.
 pub(super) fn clip(text: &str) -> String {
     let text = text.trim_matches(|c: char| c.is_control() || c.is_whitespace());
     let mut clipped: String = text
@@ -99,7 +98,7 @@ pub(super) fn clip(text: &str) -> String {
     clipped
 }
 
-/// A text from outside as a sentence of its own.
+/// An external text as a sentence of its own.
 pub(super) fn sentence(text: &str) -> String {
     let mut sentence = clip(text);
     if !sentence.is_empty() && !sentence.ends_with(['.', '!', '?', '…']) {
@@ -186,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_in_a_text_are_said_as_people_read_them() {
+    fn times_in_a_text_become_readable() {
         let now = at("2026-11-21T08:04:12Z");
         let markup = timed(
             "no mail about <a>, from 2026-11-21T09:00:00Z until 2026-11-22T09:00:00Z.",

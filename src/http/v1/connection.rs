@@ -1,5 +1,5 @@
-//! A connection to relay or jump, as version 1 of the API tells it. Leaves out where it comes from,
-//! and tells what program it is only to who may see what is private.
+//! A connection to relay or jump in version 1 of the API. Its address is left out, and its program
+//! is shown only to readers who may see private data.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -8,14 +8,13 @@ use utoipa::ToSchema;
 use engine::model::format_duration;
 use engine::{Connection, Traffic};
 
-/// What stands for a time that never was, as in the program that labwatch replaces:
-/// `0001-01-01T00:00:00Z`.
+/// The value for "never", as in the program that labwatch replaces: `0001-01-01T00:00:00Z`.
 pub(super) const NEVER: Timestamp = Timestamp::constant(-62_135_596_800, 0);
 
-/// What the program that labwatch replaces writes where a connection never sent anything.
+/// The value for a connection that never sent anything, as in the program that labwatch replaces.
 const NEVER_SENT: &str = "999h0m0s";
 
-/// A connection to relay or jump. While it is gone: the last one that there was.
+/// A connection to relay or jump; while there is none, the last one.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ConnectionReport)]
 pub(super) struct ConnectionReport<'a> {
@@ -24,7 +23,7 @@ pub(super) struct ConnectionReport<'a> {
     connected: Timestamp,
     /// When its token ends, by the server's clock.
     expires_at: Timestamp,
-    /// What its token allows, and what it is: `expt` is an experiment's stream, `host` an
+    /// The scopes of its token, and its kind: `expt` is an experiment's stream, `host` an
     /// experiment's host.
     #[schema(value_type = Vec<String>, example = json!(["read", "write", "expt"]))]
     scopes: Vec<&'static str>,
@@ -33,11 +32,11 @@ pub(super) struct ConnectionReport<'a> {
     /// The topic it is connected to. Empty when there never was a connection.
     #[schema(example = "pend00-st-data")]
     topic: &'a str,
-    /// What program it says it is. Empty for readers without a token with the scope `read`.
+    /// The program that it claims to be. Empty for readers without a token with the scope `read`.
     user_agent: &'a str,
 }
 
-/// What went over a connection.
+/// The traffic of a connection.
 #[derive(Debug, Serialize, ToSchema)]
 struct Statistics {
     /// What the server sent to it.
@@ -46,17 +45,17 @@ struct Statistics {
     tx: Direction,
 }
 
-/// What went one way. Without statistics (relay v0.8 and later) `last` is empty and the numbers are
-/// 0.
+/// The traffic in one direction. Without statistics (relay v0.8 and later) `last` is empty and the
+/// numbers are 0.
 #[derive(Debug, Serialize, ToSchema)]
 struct Direction {
     /// Mean messages per second since it connected.
     fps: u32,
-    /// How long before the report the last message went, in Go's notation: `1.5s`, `100ms`,
-    /// `999h0m0s` when none ever did. Empty when the server does not tell.
+    /// How long before the report the last message was sent, in Go's notation: `1.5s`, `100ms`,
+    /// `999h0m0s` for never. Empty when the server does not report it.
     #[schema(example = "100ms")]
     last: String,
-    /// Whether the server says that no message ever went.
+    /// Whether the server reports that no message was ever sent.
     never: bool,
     /// Mean size of a message, in bytes.
     size: u32,
@@ -75,7 +74,7 @@ impl<'a> ConnectionReport<'a> {
         }
     }
 
-    /// Of a connection that never was.
+    /// A connection that never existed.
     pub(super) fn never() -> Self {
         Self {
             connected: NEVER,

@@ -1,4 +1,4 @@
-//! The OpenAPI document of version 1, made from the handlers and the types that they answer with.
+//! The OpenAPI document of version 1, generated from the handlers and the types of their answers.
 
 use utoipa::OpenApi;
 
@@ -14,18 +14,19 @@ pub const DOCUMENT_JSON: &str = include_str!("../../../openapi/labwatch-v1.json"
         title = "labwatch",
         version = "1",
         description = "The health of the experiments of a remote laboratory, as the program that labwatch replaces had it. Everything else is \
-                       version 2 (`/api/v2/openapi.json`). Every answer is a whole, consistent picture. Where reading is not open it needs a \
+                       version 2 (`/api/v2/openapi.json`). Every answer is a complete, consistent snapshot. Where reading is not open it needs a \
                        token with the scope `read`. All fields are always present; lists are sorted by name; times are RFC 3339 in UTC.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0")
     ),
-    // Where a document stands says where its paths begin: a proxy may serve us below a path of its own.
+    // The location of a document defines where its paths begin: a proxy may serve us below a path
+    // of its own.
     servers((url = "../..", description = "Where this document comes from")),
-    tags((name = "experiments", description = "The experiments and what happened to them")),
+    tags((name = "experiments", description = "The experiments and their events")),
     components(schemas(OldError))
 )]
 struct Head;
 
-/// The document, made anew from the code.
+/// The document, generated anew from the code.
 #[must_use]
 pub fn document() -> utoipa::openapi::OpenApi {
     put_together(

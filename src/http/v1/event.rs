@@ -1,4 +1,4 @@
-//! An event, as version 1 of the API tells it.
+//! An event in version 1 of the API.
 
 use std::collections::BTreeMap;
 
@@ -22,12 +22,12 @@ pub(super) struct Event<'a> {
     /// `unhealthy <topic>`, `relay outage`.
     #[schema(example = json!(["unhealthy pend00-st-data"]))]
     issues: Vec<String>,
-    /// The remote login: `up`, `lost` or `unknown`.
+    /// The jump connection (remote login): `up`, `lost` or `unknown`.
     #[schema(example = "up")]
     jump: &'static str,
-    /// Whether the remote login was up.
+    /// Whether the jump connection was up.
     jump_ok: bool,
-    /// Of each stream, by topic, whether it was active.
+    /// Whether each stream was active, by topic.
     #[schema(value_type = BTreeMap<String, bool>, example = json!({"pend00-st-data": false}))]
     stream_ok: BTreeMap<&'a str, bool>,
     /// The health until then.
@@ -35,13 +35,12 @@ pub(super) struct Event<'a> {
     was: &'static str,
     /// When it was decided.
     when: Timestamp,
-    /// What led to the decision, in plain words.
+    /// What led to the decision, as text.
     #[schema(example = "its streams or its remote login changed")]
     why: String,
 }
 
 impl<'a> Event<'a> {
-    /// The API's form of an event.
     pub(super) fn new(event: &'a engine::Event) -> Self {
         Self {
             health: event.health.as_str(),

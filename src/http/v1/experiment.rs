@@ -1,5 +1,5 @@
-//! An experiment, as version 1 of the API tells it: the fields of the program that labwatch
-//! replaces, all of them always there, and some more.
+//! An experiment in version 1 of the API: the fields of the program that labwatch replaces, none of
+//! them ever missing, and some more.
 
 use std::collections::BTreeMap;
 
@@ -19,15 +19,15 @@ use engine::{Evidence, ExperimentView, Issue, LastConnection, Scopes, Snapshot, 
     reason = "it is the form that the old web page reads"
 )]
 pub(in crate::http) struct Experiment<'a> {
-    /// Whether students can book it, as book last said. False when book has not said yet.
+    /// Whether students can book it, as book last reported. False when book has not reported yet.
     available: bool,
-    /// Whether it can be booked and, where not, by whose word: `bookable`, `withdrawn` (a
-    /// monitor's), `held` (a person's) or `unknown`.
+    /// Whether it can be booked and, if not, who withdrew it: `bookable`, `withdrawn` (by a
+    /// monitor), `held` (by a person) or `unknown`.
     #[schema(example = "bookable")]
     bookable: &'static str,
     /// When it was first seen.
     first_checked: Timestamp,
-    /// How it is: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not evaluated).
+    /// Its health: `ok`, `degraded` (usable, with a loss), `down` or `unknown` (not evaluated).
     #[schema(example = "ok")]
     health: &'static str,
     /// How many events are kept of it.
@@ -38,10 +38,10 @@ pub(in crate::http) struct Experiment<'a> {
     /// <topic>`, `relay outage`.
     #[schema(example = json!([]))]
     issues: Vec<String>,
-    /// Its remote login: `up`, `lost` or `unknown`.
+    /// Its jump connection (remote login): `up`, `lost` or `unknown`.
     #[schema(example = "up")]
     jump: &'static str,
-    /// Whether its remote login is up.
+    /// Whether its jump connection is up.
     jump_ok: bool,
     /// Its connection to jump.
     jump_report: ConnectionReport<'a>,
@@ -58,9 +58,9 @@ pub(in crate::http) struct Experiment<'a> {
     /// Its name in book, the first where it has several. Empty when book does not list it.
     #[schema(example = "r-pend00")]
     resource_name: &'a str,
-    /// Since when its health is as it is.
+    /// Since when its health has not changed.
     since: Timestamp,
-    /// Of each stream, by topic, whether it is active.
+    /// Whether each stream is active, by topic.
     #[schema(value_type = BTreeMap<String, bool>, example = json!({"pend00-st-data": true}))]
     stream_ok: BTreeMap<&'a str, bool>,
     /// The connection of each stream that was ever seen, by topic.
@@ -72,33 +72,33 @@ pub(in crate::http) struct Experiment<'a> {
     /// More about each stream, by topic.
     #[schema(value_type = BTreeMap<String, Stream>)]
     streams: BTreeMap<&'a str, Stream>,
-    /// Its name: what its streams and its host share.
+    /// Its name: the common part of the names of its streams and its host.
     #[schema(example = "pend00")]
     topic_name: &'a str,
 }
 
-/// How a stream is, and how that is known.
+/// The health of a stream and the evidence for it.
 #[derive(Debug, Serialize, ToSchema)]
 struct Stream {
-    /// How it is known whether it transmits: by relay's `statistics`, because labwatch listened
-    /// (`sampled`), or not at all (`unverified`: connected counts as active).
+    /// The evidence that it transmits: relay's `statistics`, a sample of labwatch (`sampled`), or
+    /// none (`unverified`: connected counts as active).
     #[schema(example = "sampled")]
     evidence: &'static str,
-    /// How it is: `active`, `silent` (connected, but sends nothing), `missing` or `unknown`.
+    /// Its health: `active`, `silent` (connected, but sends nothing), `missing` or `unknown`.
     #[schema(example = "active")]
     health: &'static str,
-    /// When labwatch, listening, last heard it; `0001-01-01T00:00:00Z` when it never did or does
-    /// not listen.
+    /// When a sample of labwatch last received data; `0001-01-01T00:00:00Z` when none did or it is
+    /// not sampled.
     heard: Timestamp,
     /// When relay last reported it; `0001-01-01T00:00:00Z` for never.
     seen: Timestamp,
 }
 
-/// All experiments of a snapshot, sorted by name. Each is made when its turn comes to be written,
-/// so that ten thousand never stand in memory side by side.
+/// All experiments of a snapshot, sorted by name. Each is built when it is written, so that ten
+/// thousand are never in memory at once.
 pub(super) struct Experiments<'a> {
     pub(super) snapshot: &'a Snapshot,
-    /// Whether the reader may see what is private: the user agents.
+    /// Whether the reader may see private data: the user agents.
     pub(super) private: bool,
 }
 
@@ -114,12 +114,12 @@ impl Serialize for Experiments<'_> {
     }
 }
 
-/// What all experiments of one answer share.
+/// Shared by all experiments of one answer.
 struct View<'a> {
     streams: Lookup<'a>,
     hosts: Lookup<'a>,
-    relay_told: Option<Timestamp>,
-    jump_told: Option<Timestamp>,
+    relay_reported: Option<Timestamp>,
+    jump_reported: Option<Timestamp>,
     private: bool,
 }
 
@@ -132,8 +132,8 @@ impl<'a> View<'a> {
         Self {
             streams: Lookup::new(relay, Scopes::EXPT),
             hosts: Lookup::new(jump, Scopes::HOST),
-            relay_told: relay.last_report,
-            jump_told: jump.last_report,
+            relay_reported: relay.last_report,
+            jump_reported: jump.last_report,
             private,
         }
     }
@@ -151,7 +151,7 @@ impl<'a> View<'a> {
             jump: view.jump.as_str(),
             jump_ok: view.jump == JumpHealth::Up,
             jump_report: self.host(view),
-            last_checked_jump: view.jump_seen.time(self.jump_told).unwrap_or(NEVER),
+            last_checked_jump: view.jump_seen.time(self.jump_reported).unwrap_or(NEVER),
             last_checked_streams: view
                 .streams
                 .iter()
@@ -195,28 +195,28 @@ impl<'a> View<'a> {
     }
 
     fn stream(&self, stream: &StreamView) -> Stream {
-        let (evidence, heard) = match stream.evidence {
+        let (evidence, received) = match stream.evidence {
             Evidence::Statistics => ("statistics", None),
-            Evidence::Sampled(heard) => ("sampled", heard),
+            Evidence::Sampled(received) => ("sampled", received),
             Evidence::Unverified => ("unverified", None),
         };
         Stream {
             evidence,
             health: stream.health.as_str(),
-            heard: heard.unwrap_or(NEVER),
+            heard: received.unwrap_or(NEVER),
             seen: self.seen(stream),
         }
     }
 
     fn seen(&self, stream: &StreamView) -> Timestamp {
-        stream.seen.time(self.relay_told).unwrap_or(NEVER)
+        stream.seen.time(self.relay_reported).unwrap_or(NEVER)
     }
 }
 
-/// A map with an entry for each stream that `tell` says something about.
+/// A map with an entry for each stream for which `value` returns a value.
 fn by_topic<'a, T>(
     view: &'a ExperimentView,
-    tell: impl Fn(&'a StreamView) -> Option<T>,
+    value: impl Fn(&'a StreamView) -> Option<T>,
 ) -> BTreeMap<&'a str, T> {
     view.streams
         .iter()

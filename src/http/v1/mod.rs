@@ -25,7 +25,6 @@ use crate::http::auth::{Caller, Need};
 
 pub use document::{DOCUMENT_JSON, document};
 
-/// All routes.
 pub(super) fn routes() -> Routes<Arc<Served>> {
     let open = Routes::needing(Need::Always)
         .add_page(Method::GET, "/api/v1/openapi.json", json_document)
@@ -66,7 +65,7 @@ async fn experiments(
         .await
 }
 
-/// What happened to an experiment, oldest first.
+/// The events of an experiment, oldest first.
 #[utoipa::path(
     get,
     path = "/api/v1/experiments/events/{name}",
@@ -94,14 +93,14 @@ async fn json_document() -> Response {
     json(Bytes::from_static(DOCUMENT_JSON.as_bytes()))
 }
 
-/// The same document where the old program had it, two steps above: what is said relative to its
-/// place is so to the other one.
+/// The same document at the old program's address, two levels above: the relative path in it is
+/// right for the other address.
 async fn json_document_above() -> Response {
     json(Bytes::from(DOCUMENT_JSON.replacen("\"../..\"", "\".\"", 1)))
 }
 
-/// The old program's place of the page that shows the document. Relative, because a proxy may serve
-/// us below a path of its own.
+/// The old program's address of the page that shows the document. Relative, because a proxy may
+/// serve us below a path of its own.
 async fn docs() -> Response {
     let there = HeaderValue::from_static("../v2/docs/");
     (StatusCode::TEMPORARY_REDIRECT, [(LOCATION, there)]).into_response()

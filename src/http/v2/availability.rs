@@ -1,6 +1,5 @@
-//! Reports about availability, as JSON, CSV or a page that prints well. One is made at a time,
-//! beside the runtime's threads and with a connection of its own, so that no other request waits
-//! for it.
+//! Availability reports as JSON, CSV or a printable page. One is made at a time, on a thread of its
+//! own and with a connection of its own, so that no other request waits for it.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -26,36 +25,36 @@ use crate::reports::{self, By, Period, PeriodError, Report, Restore};
 use crate::store::ReadError;
 use engine::Maintenance;
 
-/// How long making a report may take, and as long may waiting for the one before it.
+/// How long making a report may take, and how long it may wait for the previous one.
 const MAKE_WITHIN: Duration = Duration::from_secs(12);
 
-/// A page that looks as it says itself, and does nothing.
+/// The policy of a page with inline styles and no scripts.
 const PAGE_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 );
 
-/// What reports are made of.
+/// The data from which reports are made.
 #[derive(Debug, Clone)]
 pub struct ReportSource {
     /// The data folder.
     pub folder: PathBuf,
-    /// By whose clocks days and months begin.
+    /// The time zone in which days and months begin.
     pub zone: TimeZone,
     /// The maintenance of the configuration.
     pub planned: Vec<Maintenance>,
 }
 
-/// Gives what reports are made of now: the configuration may change while they can be asked for.
+/// Returns the data for a report made now: the configuration may change at run time.
 pub type ReportSourcing = Arc<dyn Fn() -> ReportSource + Send + Sync>;
 
-/// How long it is remembered how long failures usually last: it changes slowly, and takes a whole
-/// report.
+/// How long the usual durations of failures are cached: they change slowly, and computing them
+/// takes a whole report.
 const USUAL_FOR: Duration = Duration::from_secs(3_600);
 
-/// The days that are looked back to tell how long failures usually last.
+/// The days from which the usual durations of failures are computed.
 const USUAL_DAYS: i64 = 90;
 
-/// Makes reports, one at a time. A clone shares the turn.
+/// Makes reports, one at a time. Clones share the turn.
 #[derive(Clone)]
 pub struct Reports {
     source: Option<ReportSourcing>,
@@ -65,7 +64,7 @@ pub struct Reports {
     wanted: Arc<Notify>,
 }
 
-/// When it was counted how long failures usually last, and what came of it.
+/// The usual durations of failures, and when they were computed.
 type Usual = (Instant, Arc<Vec<Restore>>);
 
 /// The form of a report: `html` is a page that prints well.
@@ -77,7 +76,7 @@ enum Format {
     Html,
 }
 
-/// What the rows of a report are about.
+/// The subjects of the rows of a report.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Rows {
@@ -96,24 +95,24 @@ impl From<Rows> for By {
     }
 }
 
-/// Which report is asked for.
+/// The requested report.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `availability` reads")]
 struct AvailabilityParams {
-    /// A month; without it and `from`, the last one that is over.
+    /// A month; without it and `from`, the last complete one.
     #[param(example = "2026-10", pattern = "^[0-9]{4}-[0-9]{2}$")]
     period: Option<String>,
-    /// From when: a date, by the clocks of the laboratory, or a time.
+    /// The start: a date in the time zone of the laboratory, or a time.
     #[param(example = "2026-10-01")]
     from: Option<String>,
-    /// Until when, itself not included; together with `from`.
+    /// The end, exclusive; together with `from`.
     #[param(example = "2026-10-08")]
     until: Option<String>,
-    /// Only these rows. CSV has those by experiment where nothing is said.
+    /// Only these rows. CSV has those by experiment by default.
     #[param(inline)]
     by: Option<Rows>,
-    /// The form of the report; without, JSON.
+    /// The form of the report; by default JSON.
     #[param(inline)]
     format: Option<Format>,
 }
@@ -127,12 +126,12 @@ pub(super) fn documented() -> Routes<Reports> {
     Routes::needing(Need::Read).add(routes!(availability))
 }
 
-/// Why there is no report, in words for the person who asked for it.
+/// Why there is no report, as text for the reader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoReport(pub String);
 
 impl Reports {
-    /// Makes reports of this; `None` where no history is kept.
+    /// Makes reports from this data; `None` where no history is kept.
     #[must_use]
     pub fn of(source: Option<ReportSourcing>) -> Self {
         Self {
@@ -143,11 +142,11 @@ impl Reports {
         }
     }
 
-    /// The report about a month such as `2026-10`; without one about the newer of this one and the
-    /// last that has something evaluated.
+    /// The report about a month such as `2026-10`; without one about the current month or, if
+    /// nothing was evaluated in it, the last one in which something was.
     ///
     /// # Errors
-    /// [`NoReport`] where no history is kept, the month is none, or the history does not answer
+    /// [`NoReport`] where no history is kept, the month is invalid, or the history does not answer
     /// now.
     pub async fn month(&self, month: Option<&str>, now: Timestamp) -> Result<Report, NoReport> {
         let refused = |error: ApiError| NoReport(error.detail().to_owned());
@@ -170,8 +169,8 @@ impl Reports {
         Ok(Some(last).filter(has_data).unwrap_or(this))
     }
 
-    /// The month in which `now` is, by the clocks of the laboratory, and those before it, newest
-    /// first, as `2026-10`.
+    /// The month of `now` in the time zone of the laboratory, and those before it, newest first, as
+    /// `2026-10`.
     #[must_use]
     pub fn months(&self, most: usize, now: Timestamp) -> Vec<String> {
         let zone = self.source().map_or(TimeZone::UTC, |source| source.zone);
@@ -187,9 +186,9 @@ impl Reports {
             .collect()
     }
 
-    /// How long failures of each cause usually lasted in the last 90 days, all experiments
-    /// together, as it was counted last; nothing before the first time. Where that is long ago,
-    /// it is counted anew for the next who asks.
+    /// How long failures of each cause usually lasted in the last 90 days, over all experiments, as
+    /// last computed; empty before the first time. If that is long ago, it is computed anew for the
+    /// next caller.
     #[must_use]
     pub fn usual(&self) -> Arc<Vec<Restore>> {
         let usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
@@ -205,7 +204,7 @@ impl Reports {
             .unwrap_or_default()
     }
 
-    /// Counts what [`Reports::usual`] tells whenever it is asked for, until `stop`.
+    /// Recomputes [`Reports::usual`] whenever it is requested, until `stop`.
     pub async fn follow(self, stop: CancellationToken) {
         let counting = async {
             loop {
@@ -219,7 +218,7 @@ impl Reports {
         }
     }
 
-    /// Where it cannot be counted now, what was counted before stays.
+    /// If it cannot be computed now, the previous result stays.
     async fn recount(&self, now: Timestamp) {
         let counted = self.count(now).await.map(Arc::new);
         let mut usual = self.usual.lock().unwrap_or_else(PoisonError::into_inner);
@@ -250,8 +249,8 @@ impl Reports {
     }
 }
 
-/// How available the laboratory was in a month, or in another time of at most 400 days, by the rule
-/// that stands in the report.
+/// The availability of the laboratory in a month, or in another time of at most 400 days, by the
+/// rule stated in the report.
 #[utoipa::path(get, path = "/api/v2/availability", tag = "history", params(AvailabilityParams), responses(
     (status = 200, description = "The report", content((Report = "application/json"), (String = "text/csv"), (String = "text/html"))),
 ))]
@@ -303,7 +302,7 @@ async fn made(
         .map_err(|_| error::too_slow())?
         .map_err(|_| error::internal())?;
     let making = tokio::task::spawn_blocking(move || {
-        // Kept until the report is made, also where no request waits for it any more.
+        // Kept until the report is made, also when no request waits for it any more.
         let _turn = turn;
         reports::of_folder(
             &source.folder,
@@ -375,7 +374,7 @@ mod tests {
         })
     }
 
-    /// The status, headers and body of the answer for a query, from this folder.
+    /// The status, headers and body of the answer to a query, from this folder.
     async fn ask_of(folder: PathBuf, query: &str) -> (u16, HeaderMap, String) {
         let reports = Reports::of(Some(source(folder, TimeZone::UTC)));
         let query = query.strip_prefix('?').map(str::to_owned);
@@ -391,7 +390,7 @@ mod tests {
         )
     }
 
-    /// The same, from a folder in which labwatch has begun to keep.
+    /// The same, from a folder with a new store.
     async fn ask(query: &str) -> (u16, HeaderMap, String) {
         let dir = tempfile::tempdir().expect("a folder");
         let settings = StoreSettings {
@@ -479,7 +478,7 @@ mod tests {
         );
     }
 
-    /// Has labwatch run in this folder for an hour from this time, while an experiment was ok.
+    /// Simulates a run of an hour from this time in this folder, with an experiment that is ok.
     async fn ran(folder: &Path, from: Timestamp) {
         let settings = StoreSettings {
             dir: folder.to_owned(),

@@ -1,5 +1,5 @@
-//! Badges: how a pool or an experiment is, as a small picture for other pages, or in the form that
-//! shields.io asks for.
+//! Badges: the state of a pool or an experiment, as a small image for other pages, or in the form
+//! for shields.io.
 
 use std::fmt::Write;
 use std::sync::Arc;
@@ -19,23 +19,23 @@ use crate::http::served::Served;
 use engine::model::{Bookable, Health};
 use engine::{ExperimentView, PoolView, Severity, Snapshot};
 
-/// Pages that show badges may show them this old.
+/// Pages may cache a badge for this long.
 const KEEP: HeaderValue = HeaderValue::from_static("public, max-age=60");
 
 /// The width of a character, in pixels: of Verdana and DejaVu Sans at 11 pixels, on average.
 const CHARACTER: usize = 7;
 
-/// A badge, in the form that shields.io asks for.
+/// A badge, in the form for shields.io.
 #[derive(Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 struct Badge {
     /// The version of the form.
     #[schema(example = 1)]
     schema_version: u8,
-    /// What it tells of.
+    /// Its subject.
     #[schema(example = "pend")]
     label: String,
-    /// How that is.
+    /// The state of the subject.
     #[schema(example = "9 of 12 work")]
     message: String,
     /// The colour behind the message.
@@ -43,7 +43,7 @@ struct Badge {
     color: &'static str,
 }
 
-/// How a pool or an experiment is, as a picture (`.svg`) or for shields.io (`.json`). Where both
+/// The state of a pool or an experiment, as an image (`.svg`) or for shields.io (`.json`). If both
 /// have the name, the experiment.
 #[utoipa::path(
     get,
@@ -51,7 +51,7 @@ struct Badge {
     tag = "badges",
     params(("file" = String, Path, description = "The name of an experiment or a pool, with `.svg` or `.json`", example = "pend00.svg")),
     responses(
-        (status = 200, description = "The badge. It may be kept for a minute", content((String = "image/svg+xml"), (Badge = "application/json"))),
+        (status = 200, description = "The badge. It may be cached for a minute", content((String = "image/svg+xml"), (Badge = "application/json"))),
     )
 )]
 pub(super) async fn badge(
@@ -143,15 +143,14 @@ impl Badge {
         )
     }
 
-    /// The badge as a picture that needs nothing from outside, and says what it shows to those who
-    /// cannot see it.
+    /// The badge as a self-contained image with a text alternative.
     fn svg(&self) -> String {
         let width = |text: &str| text.chars().count() * CHARACTER + 10;
         let (left, right) = (width(&self.label), width(&self.message));
         let (label, message, color) = (escaped(&self.label), escaped(&self.message), self.color);
         let (whole, middle) = (left + right, left + right / 2);
         let mut svg = String::new();
-        // Writing into a string does not fail.
+        // Writing to a string cannot fail.
         let _ = write!(
             svg,
             r##"<svg xmlns="http://www.w3.org/2000/svg" width="{whole}" height="20" role="img" aria-label="{label}: {message}"><title>{label}: {message}</title><rect width="{left}" height="20" fill="#39424e"/><rect x="{left}" width="{right}" height="20" fill="{color}"/><g fill="#fff" text-anchor="middle" font-family="Verdana,DejaVu Sans,sans-serif" font-size="11"><text x="{}" y="14">{label}</text><text x="{middle}" y="14">{message}</text></g></svg>"##,
@@ -198,7 +197,7 @@ mod tests {
     }
 
     #[test]
-    fn names_cannot_break_out_of_the_picture() {
+    fn names_cannot_break_out_of_the_image() {
         let svg = Badge::new("<script>\"&", "ok".to_owned(), GOOD).svg();
         assert!(
             svg.contains("<title>&lt;script&gt;&quot;&amp;: ok</title>")

@@ -1,5 +1,5 @@
-//! Bodies of requests in JSON. A mistake is told in words that say where it is; unknown fields are
-//! mistakes.
+//! Bodies of requests in JSON. An error text names the place of the error; unknown fields are
+//! errors.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -15,7 +15,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::http::error::{self, ApiError, ApiResult, Reason};
 
-/// A body of this form.
+/// A body of this type.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
@@ -41,8 +41,8 @@ fn parsed<T: DeserializeOwned>(body: &[u8]) -> ApiResult<T> {
     parsed.map_err(|why| invalid(&why.to_string()))
 }
 
-/// A value that is written as an object. By itself `serde` takes a list of the values too, by the
-/// order of the fields.
+/// Accepts only an object. By itself `serde` also accepts a list of the values in the order of the
+/// fields.
 pub(super) fn object<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
     text: D,
 ) -> Result<T, D::Error> {

@@ -1,4 +1,4 @@
-//! The canary's figures of the last hour.
+//! The canary's metrics of the last hour.
 
 use std::time::Duration;
 
@@ -11,19 +11,19 @@ use engine::CanaryView;
 /// The canary: whether labwatch's own messages through relay arrive, and how long they take.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Canary {
-    /// What it shows.
+    /// Its result.
     forwarding: Forwarding,
-    /// How long the last message took that arrived, in seconds; null before the first.
+    /// How long the last message that arrived took, in seconds; null before the first.
     #[schema(required)]
     last_seconds: Option<f64>,
     /// The median of the last hour, in seconds; null when none arrived.
     #[schema(required)]
     median_seconds: Option<f64>,
-    /// What 99 of 100 messages of the last hour took at most, in seconds; null when none arrived.
+    /// The 99th percentile of the last hour, in seconds; null when none arrived.
     #[schema(required)]
     p99_seconds: Option<f64>,
-    /// Which part of the messages of the last hour did not arrive, from 0 to 1; null when none was
-    /// sent.
+    /// The share of the messages of the last hour that did not arrive, from 0 to 1; null when none
+    /// was sent.
     #[schema(required)]
     loss: Option<f64>,
 }

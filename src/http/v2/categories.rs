@@ -1,4 +1,4 @@
-//! Categories: how they stand, and closing and opening them. A category that is closed has a
+//! Categories: their status, and commands to close and open them. A category that is closed has a
 //! closure.
 
 use axum::extract::{RawQuery, State};
@@ -49,11 +49,11 @@ pub(super) struct Category {
     /// Its name.
     #[schema(example = "pendulums")]
     name: String,
-    /// Whether it can be used: it is open, and enough of what is in it works.
+    /// Whether it can be used: it is open, and enough of its members work.
     ok: bool,
     /// Whether it is open.
     enabled: bool,
-    /// The worst of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
+    /// The worst severity of what fails: 1 critical, 2 warning, 3 remark; 2 when nothing does.
     severity: u8,
     /// How many experiments and components are in it.
     members: usize,
@@ -66,18 +66,18 @@ pub(super) struct Category {
     period_seconds: u64,
     /// Whether a fault closes it until a person opens it.
     sticky: bool,
-    /// After how many bad checks in a row.
+    /// After this many bad checks in a row.
     failure_threshold: u32,
     /// Whether the experiments that failed cannot be booked until then.
     sticky_booking: bool,
     /// The experiments that cannot be booked until it is opened.
     quarantined: Vec<String>,
-    /// The last use of its switch; null when it never was used.
+    /// The last time it was opened or closed; null for never.
     #[schema(required = true)]
     switched: Option<Switched>,
 }
 
-/// The last use of a category's switch.
+/// The last time a category was opened or closed.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = CategorySwitch)]
 struct Switched {
@@ -91,7 +91,7 @@ struct Switched {
     reason: Option<String>,
 }
 
-/// That a category is closed.
+/// The closure of a category.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Closure)]
 struct Closure {
@@ -106,7 +106,7 @@ struct Closure {
     /// Why; null for readers without a token.
     #[schema(required)]
     reason: Option<String>,
-    /// The experiments that are kept withdrawn while it lasts.
+    /// The experiments that stay withdrawn while it lasts.
     quarantined: Vec<String>,
 }
 
@@ -157,15 +157,15 @@ impl Category {
 }
 
 impl Closure {
-    /// How the category is closed; `None` where it is open.
-    fn of(standing: CategoryStatus, sight: Visibility) -> Option<Self> {
-        let switch = standing.switch.filter(|switch| !switch.enabled)?;
+    /// The closure of a category; `None` where it is open.
+    fn of(status: CategoryStatus, sight: Visibility) -> Option<Self> {
+        let switch = status.switch.filter(|switch| !switch.enabled)?;
         Some(Self {
-            category: standing.rules.name,
+            category: status.rules.name,
             since: switch.at.into(),
             by: sight.is_full().then_some(switch.by),
             reason: sight.is_full().then_some(switch.reason),
-            quarantined: standing.quarantined,
+            quarantined: status.quarantined,
         })
     }
 }
@@ -198,7 +198,7 @@ async fn category(
     answer(&Category::new(find(&state, name)?, sight))
 }
 
-/// How a category is closed.
+/// The closure of a category.
 #[utoipa::path(get, path = "/api/v2/categories/{name}/closure", tag = "categories",
     params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums")), responses(
     (status = 200, description = "Since when and why. 404 where it is open", body = Closure),
@@ -213,7 +213,7 @@ async fn closure(
     answer(&closure.ok_or_else(|| ApiError::new(Reason::NotFound, "the category is open"))?)
 }
 
-/// Closes a category until a person opens it: good-to-go and health say that it cannot be used.
+/// Closes a category until a person opens it: good-to-go and health report that it cannot be used.
 /// Book is not changed.
 #[utoipa::path(post, path = "/api/v2/categories/{name}/closure", tag = "categories", request_body = CloseCategory,
     params(("name" = String, Path, min_length = 1, max_length = 256, description = "The category", example = "pendulums"), DryRun, IdempotencyKey), responses(
@@ -261,9 +261,9 @@ async fn open_category(
             "say why, with the parameter reason",
         )
     })?;
-    let standing = find(&state, name)?;
-    let category = standing.rules.name.clone();
-    if let Some(closure) = Closure::of(standing, caller.visibility()) {
+    let status = find(&state, name)?;
+    let category = status.rules.name.clone();
+    if let Some(closure) = Closure::of(status, caller.visibility()) {
         outcome::check(&headers, &closure)?;
     }
     let order = CategoryOrder {

@@ -1,17 +1,17 @@
-//! The one way by which people open and close categories, by the API and on the page.
+//! Opens and closes categories, for the API and the page.
 
 use std::sync::Arc;
 
 use crate::health::{
-    Ack, CategoryOrder, CategoryStatus, Component, HealthState, Picture, standings,
+    Ack, CategoryOrder, CategoryStatus, Component, HealthSnapshot, HealthState, category_statuses,
 };
 use crate::http::commands::Give;
 use crate::http::health_state::HealthRoutes;
 use engine::model::Visibility;
 use engine::{Command, Impact, Receipt, Refusal};
 
-/// How categories stand, and the way by which people open and close them: one for the API and for
-/// the page.
+/// The status of categories, and the commands to open and close them: shared by the API and the
+/// page.
 #[derive(Clone)]
 pub struct Categories {
     health_state: HealthState,
@@ -19,7 +19,6 @@ pub struct Categories {
 }
 
 impl Categories {
-    /// Of this health.
     #[must_use]
     pub fn new(health: &HealthRoutes) -> Self {
         Self {
@@ -29,35 +28,35 @@ impl Categories {
     }
 
     /// The state of everything, as this reader may see it.
-    pub(super) fn picture(&self, reader: Visibility) -> Picture {
-        self.health_state.picture().seen_by(reader)
+    pub(super) fn snapshot(&self, reader: Visibility) -> HealthSnapshot {
+        self.health_state.snapshot().seen_by(reader)
     }
 
     /// All categories, sorted by name.
     #[must_use]
-    pub fn standings(&self) -> Vec<CategoryStatus> {
-        standings(&self.health_state.picture())
+    pub fn category_statuses(&self) -> Vec<CategoryStatus> {
+        category_statuses(&self.health_state.snapshot())
     }
 
     /// All outside services, sorted by name.
     #[must_use]
     pub fn services(&self) -> Vec<ServiceRow> {
-        let picture = self.health_state.picture();
-        let services = picture.components.iter().filter(|one| one.is_service());
+        let health = self.health_state.snapshot();
+        let services = health.components.iter().filter(|one| one.is_service());
         let row = |component: &Component| ServiceRow {
-            ack: picture.acks.component(&component.name, picture.at).cloned(),
+            ack: health.acks.component(&component.name, health.at).cloned(),
             component: component.clone(),
         };
         services.map(row).collect()
     }
 
-    /// How the category of this name stands.
-    pub(super) fn standing(&self, name: &str) -> Option<CategoryStatus> {
-        let mut all = self.standings().into_iter();
-        all.find(|standing| standing.rules.name == name)
+    /// The status of the category of this name.
+    pub(super) fn status(&self, name: &str) -> Option<CategoryStatus> {
+        let mut all = self.category_statuses().into_iter();
+        all.find(|status| status.rules.name == name)
     }
 
-    /// What an order would do now, without doing it.
+    /// What a command would do now, without doing it.
     ///
     /// # Errors
     /// As [`HealthState::preview`].
@@ -65,7 +64,7 @@ impl Categories {
         self.health_state.preview(order)
     }
 
-    /// Does what is ordered. The engine notes who did it.
+    /// Carries out a command. The engine records its author.
     ///
     /// # Errors
     /// As [`HealthState::preview`], and the engine's own: then nothing was changed.
@@ -87,8 +86,7 @@ impl Categories {
 /// An outside service, as the page shows it.
 #[derive(Debug, Clone)]
 pub struct ServiceRow {
-    /// How it is.
     pub component: Component,
-    /// Its acknowledgement, while it holds.
+    /// Its acknowledgement, unless it has expired.
     pub ack: Option<Ack>,
 }

@@ -1,4 +1,4 @@
-//! The replicas of this laboratory's labwatch: who leads, and giving the lead up.
+//! The replicas of this labwatch: which of them leads, and giving the lead up.
 
 use axum::extract::State;
 use serde::Serialize;
@@ -28,7 +28,7 @@ pub(super) fn changing() -> Routes<MaybeCluster> {
     Routes::needing(Need::Scope(Scope::Admin)).add(routes!(resign))
 }
 
-/// How replicas agree.
+/// The coordination of the replicas.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 #[schema(as = ClusterMode)]
@@ -42,7 +42,7 @@ enum Mode {
 /// The replicas of this laboratory's labwatch, as the one that answers sees them.
 #[derive(Debug, Serialize, ToSchema)]
 struct Cluster<'a> {
-    /// How replicas agree.
+    /// The coordination of the replicas.
     mode: Mode,
     /// The name of the replica that answers; null in solo mode.
     #[schema(required, example = "watch1")]
@@ -59,14 +59,14 @@ struct Cluster<'a> {
     leader: Option<Replica<'a>>,
     /// All replicas that have a lease, the leader first.
     replicas: Vec<Replica<'a>>,
-    /// For how long a leader leads that etcd does not hear of, in seconds; null in solo mode.
+    /// How long a leader without contact to etcd still leads, in seconds; null in solo mode.
     #[schema(required)]
     lease_seconds: Option<f64>,
-    /// For how long the replica that answers may still act unless its lease is renewed, in
-    /// seconds; null where it does not lead.
+    /// How long the replica that answers may still act unless its lease is renewed, in seconds;
+    /// null where it does not lead.
     #[schema(required)]
     lease_left_seconds: Option<f64>,
-    /// How etcd is; null in solo mode.
+    /// The state of etcd; null in solo mode.
     #[schema(required)]
     etcd: Option<EtcdState<'a>>,
 }
@@ -77,30 +77,30 @@ struct Replica<'a> {
     /// Its name.
     #[schema(example = "watch1")]
     name: &'a str,
-    /// Where the others reach it; null for readers who may not see that.
+    /// Its address for the others; null for readers who may not see it.
     #[schema(required)]
     url: Option<&'a str>,
     /// Its version.
     version: &'a str,
 }
 
-/// How etcd is.
+/// The state of etcd.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Etcd)]
 struct EtcdState<'a> {
-    /// Whether it does what is needed.
+    /// Whether it works as needed.
     ok: bool,
-    /// Since when it is so.
+    /// Since when this state lasts.
     since: Timestamp,
     /// What is wrong, and for readers who may see it what to do; null when nothing is.
     #[schema(required)]
     fault: Option<&'a str>,
-    /// When it last answered: what this replica knows of the others is as of then. Null for never.
+    /// When it last answered: this replica's view of the others is as of then. Null for never.
     #[schema(required)]
     heard: Option<Timestamp>,
-    /// The revision of what this replica knows.
+    /// The revision of this replica's view.
     revision: i64,
-    /// How many entries a later version wrote, which this one leaves alone.
+    /// How many entries of a later version exist, which this one leaves alone.
     unknown_entries: usize,
 }
 
@@ -163,7 +163,7 @@ impl<'a> Cluster<'a> {
     }
 }
 
-/// The replicas: which of them leads, and how etcd is.
+/// The replicas, which of them leads, and the state of etcd.
 #[utoipa::path(get, path = "/api/v2/cluster", tag = "cluster", responses(
     (status = 200, description = "As the replica that answers sees it", body = Cluster<'static>),
 ))]
@@ -180,10 +180,10 @@ fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> ApiResult {
     answer(&Cluster::of(&view, left, caller.may_see_private()))
 }
 
-/// Has the replica that answers give the lead up, so that another one takes over. What is under way
-/// is finished before.
+/// Makes the replica that answers give the lead up, so that another one takes over. What is under
+/// way is finished first.
 #[utoipa::path(post, path = "/api/v2/cluster/resign", tag = "cluster", params(IdempotencyKey), responses(
-    (status = 200, description = "It leads no more", body = Cluster<'static>),
+    (status = 200, description = "It has given the lead up", body = Cluster<'static>),
 ))]
 async fn resign(State(cluster): State<MaybeCluster>, caller: Caller, _: NoParams) -> ApiResult {
     let Some(state) = &cluster else {

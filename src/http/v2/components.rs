@@ -1,4 +1,4 @@
-//! Components: the parts of labwatch and outside services, as they are and as they were.
+//! Components: the parts of labwatch and outside services, now and in the past.
 
 use std::cmp::Reverse;
 
@@ -13,7 +13,7 @@ use super::params::NoParams;
 use super::records::{RangeParams, ranged};
 use super::time::Timestamp;
 use super::words::ComponentState;
-use crate::health::{self, PastResult, Picture};
+use crate::health::{self, HealthSnapshot, PastResult};
 use crate::http::auth::{Need, Viewer};
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
@@ -21,8 +21,8 @@ use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 use crate::store::Range;
 
-/// The place of a result in the list: newest first, then by component; of one moment in the order
-/// in which they came.
+/// The order of a result in the list: newest first, then by component; of one time in the order in
+/// which they came.
 type Key = (Reverse<jiff::Timestamp>, String, Reverse<usize>);
 
 /// All routes.
@@ -39,11 +39,11 @@ struct Component {
     /// Its name.
     #[schema(example = "wiki")]
     name: String,
-    /// How it is.
+    /// Its state.
     state: ComponentState,
     /// What is wrong; empty where nothing is.
     detail: String,
-    /// Since when it is so.
+    /// Since when this state lasts.
     since: Timestamp,
     /// When there was last evidence; null before the first.
     #[schema(required)]
@@ -57,22 +57,22 @@ struct Component {
     acknowledged: bool,
 }
 
-/// How a component was from a time on.
+/// A past state of a component.
 #[derive(Debug, Serialize, ToSchema)]
 struct ComponentResult {
-    /// From when on.
+    /// When it began.
     at: Timestamp,
-    /// Which.
+    /// The component.
     #[schema(example = "wiki")]
     component: String,
-    /// How it was.
+    /// The state.
     state: ComponentState,
     /// What was wrong; empty where nothing was.
     detail: String,
 }
 
 impl Component {
-    fn new(component: &health::Component, picture: &Picture) -> Self {
+    fn new(component: &health::Component, health: &HealthSnapshot) -> Self {
         Self {
             name: component.name.to_string(),
             state: component.state().into(),
@@ -80,11 +80,8 @@ impl Component {
             since: component.last_change.into(),
             last_update: component.last_update.map(Timestamp::from),
             categories: component.categories.to_vec(),
-            fatal: picture.is_fatal(component),
-            acknowledged: picture
-                .acks
-                .component(&component.name, picture.at)
-                .is_some(),
+            fatal: health.is_fatal(component),
+            acknowledged: health.acks.component(&component.name, health.at).is_some(),
         }
     }
 }
@@ -133,10 +130,10 @@ async fn component(
             format!("component {name} was not found"),
         )
     })?;
-    answer(&Component::new(found, &picture))
+    answer(&Component::new(found, &health))
 }
 
-/// How components were, newest first: the latest 60 changes of each are kept.
+/// Past states of components, newest first: the latest 60 changes of each are kept.
 #[utoipa::path(get, path = "/api/v2/history/components", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page, newest first", body = Page<ComponentResult>),
 ))]

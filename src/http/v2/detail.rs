@@ -1,5 +1,4 @@
-//! One experiment in detail: what a list tells of it, and what only the sources' newest reports can
-//! tell.
+//! One experiment in detail: its entry in a list, and details from the sources' newest reports.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,10 +28,10 @@ use engine::{
 /// Everything about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = ExperimentDetail)]
-pub(super) struct Whole<'a> {
-    /// What a list tells of it.
+pub(super) struct ExperimentDetail<'a> {
+    /// Its entry in a list.
     experiment: Line<'a>,
-    /// What can be done about it; null when nothing is wrong, its symptoms do not tell, or for
+    /// What can be done about it; null when nothing is wrong, its symptoms allow no advice, or for
     /// readers without a token.
     #[schema(required)]
     advice: Option<&'a str>,
@@ -41,7 +40,7 @@ pub(super) struct Whole<'a> {
     /// When book's manifest last listed it; null for never.
     #[schema(required)]
     last_listed: Option<Timestamp>,
-    /// What it is in book.
+    /// Its resources in book.
     resources: Vec<Resource<'a>>,
     /// Its streams, in the order of `experiment.streams`.
     streams: Vec<Contact<'a>>,
@@ -49,24 +48,23 @@ pub(super) struct Whole<'a> {
     jump: Contact<'a>,
     /// The pages on which students open it, by book's manifest; empty while pages are not checked.
     pages: Vec<ExperimentPage<'a>>,
-    /// What was last notified as bad about it and not yet as good again, one for each route that
-    /// was notified.
-    notified: Vec<Told>,
+    /// The problem last notified and not yet closed, one for each route that was notified.
+    notified: Vec<Notified>,
     /// Its bookings that are under way or start within 24 h, in the order of their starts.
     booked: Vec<Slot>,
-    /// Its latest events, newest first. `/api/v2/experiments/{name}/events` tells older ones.
+    /// Its latest events, newest first. `/api/v2/experiments/{name}/events` has older ones.
     events: Vec<history::Event<'a>>,
 }
 
 /// A page on which students open an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 struct ExperimentPage<'a> {
-    /// Its host and path; what stands behind them is not shown.
+    /// Its host and path, without query and fragment.
     #[schema(example = "app.practable.io/ed0/static/ui/spinner-2.0/")]
     page: &'a str,
-    /// How it is.
+    /// Its health.
     health: PageHealth,
-    /// The same in words: the status that it answers with, or why it cannot be checked.
+    /// The same as text: the status that it answers with, or why it cannot be checked.
     #[schema(example = "answers 404")]
     note: String,
 }
@@ -81,7 +79,7 @@ impl<'a> ExperimentPage<'a> {
     }
 }
 
-/// A booking. Whose it is is not known here.
+/// A booking. Its user is not known here.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = BookedSlot)]
 struct Slot {
@@ -93,10 +91,10 @@ struct Slot {
     started: bool,
 }
 
-/// What was last notified over a route.
+/// The last notification over a route.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Notified)]
-struct Told {
+struct Notified {
     /// The route.
     #[schema(example = "mail")]
     route: String,
@@ -126,31 +124,30 @@ pub(super) struct Resource<'a> {
     bookable: Bookable,
     /// The reason that book stores with that.
     reason: &'a str,
-    /// When book last said so; null when it has not said yet.
+    /// When book last reported it; null when it has not reported yet.
     #[schema(required)]
     read: Option<Timestamp>,
     /// Why the last switch failed; null when it did not.
     #[schema(required)]
     fault: Option<Fault>,
-    /// Why the last switch failed, in book's words. Null for readers who may not see it.
+    /// The error text of book for the last switch. Null for readers who may not see it.
     #[schema(required)]
     fault_text: Option<String>,
 }
 
-/// Where and when a stream or a login was seen. While it is not connected: the last connection that
-/// there was.
+/// The connection of a stream or of a jump client; while there is none, the last one.
 #[derive(Debug, Default, Serialize, ToSchema)]
 #[schema(as = Contact)]
 pub(super) struct Contact<'a> {
-    /// The topic, or the experiment's name for a login.
+    /// The topic, or the experiment's name for a jump connection.
     topic: &'a str,
     /// Whether it is in the newest report.
     connected: bool,
     /// When it was last in a report; null for never.
     #[schema(required)]
     seen: Option<Timestamp>,
-    /// When a message of it last went, as the report or, where labwatch samples, a sample tells;
-    /// null when that is not known or none did.
+    /// When its last message was sent, by the report or, where labwatch samples, by a sample; null
+    /// when that is not known or none was.
     #[schema(required)]
     transmitted: Option<Timestamp>,
     /// Messages a second since it connected; null without statistics.
@@ -165,21 +162,21 @@ pub(super) struct Contact<'a> {
     /// When its token ends, by the server's clock.
     #[schema(required)]
     expires: Option<Timestamp>,
-    /// Where it comes from. Null for readers who may not see it.
+    /// Its remote address. Null for readers who may not see it.
     #[schema(required)]
     remote: Option<&'a str>,
-    /// What program it says it is. Null for readers who may not see it.
+    /// The program that it claims to be. Null for readers who may not see it.
     #[schema(required)]
     user_agent: Option<&'a str>,
 }
 
-/// Everything about an experiment that is known now.
+/// All current information about an experiment.
 #[utoipa::path(
     get,
     path = "/api/v2/experiments/{name}",
     tag = "experiments",
     params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name", example = "pend00")),
-    responses((status = 200, description = "The experiment", body = Whole<'static>))
+    responses((status = 200, description = "The experiment", body = ExperimentDetail<'static>))
 )]
 pub(super) async fn experiment(
     State(served): State<Arc<Served>>,
@@ -191,10 +188,10 @@ pub(super) async fn experiment(
     let view = snapshot
         .experiment(&name)
         .ok_or_else(|| error::no_such_experiment(&name))?;
-    answer(&Whole::new(view, &snapshot, sight))
+    answer(&ExperimentDetail::new(view, &snapshot, sight))
 }
 
-impl<'a> Whole<'a> {
+impl<'a> ExperimentDetail<'a> {
     fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Visibility) -> Self {
         let resources: Vec<_> = view
             .resources
@@ -229,7 +226,7 @@ impl<'a> Whole<'a> {
             notified: snapshot
                 .notified(view.stub.as_str())
                 .iter()
-                .map(Told::new)
+                .map(Notified::new)
                 .collect(),
             booked: booked
                 .map(|of| Slot {
@@ -334,7 +331,7 @@ impl<'a> Contact<'a> {
     }
 }
 
-/// A server's own words for a time; `None` where they are none.
+/// A server's text for a time; `None` if it is none.
 fn time(text: &str) -> Option<Timestamp> {
     let at: jiff::Timestamp = text.parse().ok()?;
     Some(at.into())

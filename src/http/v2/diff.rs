@@ -1,4 +1,4 @@
-//! Diffs two snapshots into events of the stream. Costs next to nothing when nothing changed.
+//! Diffs two snapshots into SSE events. Costs next to nothing when nothing changed.
 
 use std::cmp::Ordering;
 use std::sync::Arc;
@@ -14,14 +14,14 @@ use super::words::{Link, SourceHealth};
 use engine::model::Visibility;
 use engine::{ExperimentView, Snapshot};
 
-/// More changed experiments than this in one picture are told as one `reset`: to read the list once
-/// is cheaper.
+/// More changed experiments than this in one snapshot are sent as one `reset`: reading the list
+/// once is cheaper.
 const MAX_CHANGES_AT_ONCE: usize = 256;
 
 /// The kind of a change and its data.
 pub(super) type Change = (&'static str, String);
 
-/// What was last told.
+/// What was last sent.
 #[derive(Debug)]
 pub(super) struct Differ {
     changed: u64,
@@ -30,7 +30,7 @@ pub(super) struct Differ {
     sources: Vec<(SourceHealth, Link, usize)>,
 }
 
-/// An experiment that is forgotten.
+/// An experiment that was removed.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Gone<'a> {
     /// Its name.
@@ -50,7 +50,7 @@ impl Differ {
         }
     }
 
-    /// What is other than in the picture before, in the order in which it is told.
+    /// The changes since the previous snapshot, in the order in which they are sent.
     pub(super) fn changes(&mut self, snapshot: &Snapshot) -> Vec<Change> {
         let mut changes = Vec::new();
         if snapshot.changed != self.changed {
@@ -84,7 +84,7 @@ impl Differ {
     }
 }
 
-/// What changed between two lists, which are sorted by name.
+/// The changes between two lists, which are sorted by name.
 fn between(before: &List, now: &List) -> Vec<Change> {
     let (mut was, mut is) = (before.iter().peekable(), now.iter().peekable());
     let mut changes = Vec::new();

@@ -1,5 +1,5 @@
-//! The OpenAPI document, and Swagger UI, which shows it and the one of version 1 to people. All of
-//! it comes from the binary.
+//! The OpenAPI document, and Swagger UI, which shows it and the one of version 1. Both are embedded
+//! in the binary.
 
 use std::io::Read as _;
 use std::sync::Arc;
@@ -26,7 +26,7 @@ pub(in crate::http) fn routes() -> Routes<Arc<Served>> {
     routes
 }
 
-/// The document, packed by `build.rs`: it is seldom asked for.
+/// The document, compressed by `build.rs`: it is seldom requested.
 static PACKED: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/labwatch-v2.json.gz"));
 
 async fn document() -> ApiResult {
@@ -52,7 +52,7 @@ mod viewer {
     use crate::http::error::{self, ApiResult};
     use crate::http::named::Named;
 
-    /// What Swagger UI may do: run what comes from here, ask the API, and set styles of its own.
+    /// The policy of Swagger UI: it may run scripts from here, call the API, and set inline styles.
     const POLICY: HeaderValue = HeaderValue::from_static(
         "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; \
          font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -77,7 +77,7 @@ mod viewer {
             Url::new("version 2", "../openapi.json"),
             Url::new("version 1", "../../v1/openapi.json"),
         ])
-        // The page asks no other host whether a document is valid.
+        // The page must not ask another host whether a document is valid.
         .validator_url("none")
         .try_it_out_enabled(false);
         let file = utoipa_swagger_ui::serve(name, Arc::new(config)).map_err(|fault| {

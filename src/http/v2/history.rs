@@ -1,5 +1,5 @@
-//! What happened to one experiment: events, uptime, incidents and switches, from the history. A
-//! name that neither the snapshot nor the history knows is not found.
+//! The history of one experiment: events, uptime, incidents and switches. A name that neither the
+//! snapshot nor the history knows is not found.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
 
-/// How much of the past is counted day by day where nothing else is asked for.
+/// The default length of the history that is counted day by day.
 const NINETY_DAYS: Duration = Duration::from_secs(90 * 24 * 3_600);
 
 /// A change of an experiment's health, as it was at that moment.
@@ -47,10 +47,10 @@ pub(super) struct Event<'a> {
     issues: Vec<Issue>,
     /// The jump connection.
     jump: JumpHealth,
-    /// How each stream was, by topic.
+    /// The health of each stream, by topic.
     #[schema(value_type = BTreeMap<String, StreamHealth>, example = json!({"pend00-st-data": "silent"}))]
     streams: BTreeMap<&'a str, StreamHealth>,
-    /// What led to the decision, in plain words.
+    /// What led to the decision, as text.
     #[schema(example = "its streams or its remote login changed")]
     why: String,
 }
@@ -74,9 +74,9 @@ impl<'a> Event<'a> {
     }
 }
 
-/// What happened to an experiment, newest first.
+/// The events of an experiment, newest first.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/events", tag = "history",
-    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that was removed", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page, newest first", body = Page<Event<'static>>)))]
 pub(super) async fn list_events(
     State(served): State<Arc<Served>>,
@@ -96,7 +96,7 @@ pub(super) async fn list_events(
     records::page_of(&served, &uri, question, OwnedEvent).await
 }
 
-/// An [`Event`] that owns what it is written from.
+/// An [`Event`] that owns its data.
 struct OwnedEvent(crate::store::StoredEvent);
 
 impl Serialize for OwnedEvent {
@@ -105,12 +105,12 @@ impl Serialize for OwnedEvent {
     }
 }
 
-/// How long an experiment was in which state, in buckets of equal length.
+/// How long an experiment was in each state, in buckets of equal length.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Uptime {
-    /// When the first bucket begins.
+    /// The start of the first bucket.
     from: Timestamp,
-    /// When the last bucket ends.
+    /// The end of the last bucket.
     until: Timestamp,
     /// The length of a bucket, in seconds: an hour or a day. Days are those of UTC.
     #[schema(example = 86400)]
@@ -119,20 +119,20 @@ pub(super) struct Uptime {
     buckets: Vec<Share>,
 }
 
-/// A bucket. Together the seconds are as long as the part of it that is past.
+/// A bucket. The seconds add up to the part of it that is past.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Share {
-    /// Seconds in which everything was there.
+    /// Seconds in which it was ok.
     ok: i64,
     /// Seconds in which it was usable, with a loss.
     degraded: i64,
-    /// Seconds in which it came and went, and was withdrawn.
+    /// Seconds in which it was flapping, and was withdrawn.
     flapping: i64,
     /// Seconds in which students could not use it.
     down: i64,
     /// Seconds in which it was not evaluated, or not known yet.
     unknown: i64,
-    /// Seconds of which there is no history: labwatch was off, or its disk took nothing.
+    /// Seconds without history: labwatch was off, or its disk could not be written.
     gap: i64,
     /// The share of the evaluated time in which it was usable, 0 to 1; null when nothing was
     /// evaluated.
@@ -148,24 +148,24 @@ pub(super) enum Step {
     Day,
 }
 
-/// How time is cut into buckets.
+/// The division of time into buckets.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `uptime` reads")]
 pub(super) struct UptimeParams {
-    /// The length of a bucket; without, a day.
+    /// The length of a bucket; by default a day.
     #[param(inline)]
     step: Option<Step>,
-    /// From when, taken back to the beginning of its hour or day in UTC; without, 24 h before
-    /// `until` by hours, 90 days by days.
+    /// The start, rounded down to the beginning of its hour or day in UTC; by default 24 h before
+    /// `until` for hours, 90 days for days.
     from: Option<Timestamp>,
-    /// Until when; without, now.
+    /// The end; by default now.
     until: Option<Timestamp>,
 }
 
-/// How long an experiment was in which state, by hours or days.
+/// How long an experiment was in each state, by hours or days.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/uptime", tag = "history",
-    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), UptimeParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that was removed", example = "pend00"), UptimeParams),
     responses((status = 200, description = "The buckets, at most 1000", body = Uptime)))]
 pub(super) async fn uptime(
     State(served): State<Arc<Served>>,
@@ -204,8 +204,8 @@ fn too_long(error: ApiError) -> ApiError {
     }
 }
 
-/// The range from the beginning of the bucket that it begins in. Buckets begin at whole hours or
-/// days of UTC.
+/// The range, extended to the start of its first bucket. Buckets begin at whole hours or days of
+/// UTC.
 fn aligned(range: Range, step: Duration) -> Range {
     let second = range.from.as_second();
     let into = i64::try_from(step.as_secs())
@@ -236,7 +236,7 @@ impl Share {
 /// The incidents of an experiment, newest first: each from the first time that it was degraded or
 /// down until it was ok again.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/incidents", tag = "history", operation_id = "list_incidents_of_experiment",
-    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that was removed", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page of those that touch the range, newest first", body = Page<Incident>)))]
 pub(super) async fn list_incidents(
     State(served): State<Arc<Served>>,
@@ -248,9 +248,9 @@ pub(super) async fn list_incidents(
     incidents_of(&served, Some(subject), &uri, sight).await
 }
 
-/// What labwatch did to the availability of an experiment in book, newest first.
+/// The switches of an experiment's availability in book by labwatch, newest first.
 #[utoipa::path(get, path = "/api/v2/experiments/{name}/switches", tag = "history", operation_id = "list_switches_of_experiment",
-    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that is forgotten", example = "pend00"), RangeParams, PageParams),
+    params(("name" = String, Path, min_length = 1, max_length = 256, description = "The experiment's name, also of one that was removed", example = "pend00"), RangeParams, PageParams),
     responses((status = 200, description = "A page, newest first", body = Page<Switch>)))]
 pub(super) async fn list_switches(
     State(served): State<Arc<Served>>,

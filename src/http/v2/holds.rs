@@ -52,7 +52,7 @@ struct Hold<'a> {
     resource: &'a str,
     /// The reason that the person gave. Students read it.
     reason: &'a str,
-    /// Whether book has said so: false between the command and book's answer.
+    /// Whether book has confirmed it: false between the command and book's answer.
     confirmed: bool,
     /// When it was first seen in book; null until it is confirmed.
     #[schema(required)]
@@ -62,7 +62,7 @@ struct Hold<'a> {
     /// Since when the experiment has been ok; null while it is not.
     #[schema(required)]
     healthy_since: Option<Timestamp>,
-    /// Whether it looks forgotten: it was not touched for `HOLD_OVERDUE`.
+    /// Whether it may be forgotten: it was not touched for `HOLD_OVERDUE`.
     overdue: bool,
 }
 
@@ -91,7 +91,7 @@ impl<'a> Hold<'a> {
         }
     }
 
-    /// All of them by resource: those of which book said so, and those that are on their way into
+    /// All of them by resource: those that book has confirmed, and those that are being written to
     /// book.
     fn all(snapshot: &'a Snapshot) -> BTreeMap<&'a str, Self> {
         let asked_for = snapshot.experiments.iter().flat_map(|view| {
@@ -114,7 +114,7 @@ impl<'a> Hold<'a> {
     }
 }
 
-/// What people hold now, by resource. `overdue` and `blocks` tell which to look at first.
+/// The present holds, by resource. `overdue` and `blocks` show which to look at first.
 #[utoipa::path(get, path = "/api/v2/holds", tag = "holds", params(PageParams), responses(
     (status = 200, description = "A page, by resource", body = Page<Hold<'static>>),
 ))]
@@ -150,7 +150,7 @@ struct MakeHold {
     /// Book's name of the resource.
     #[schema(example = "r-pend00", min_length = 1, max_length = 256)]
     resource: String,
-    /// Why, in words that students read: one line.
+    /// The reason that students read: one line.
     #[schema(
         example = "The motor is being replaced. Back on Friday.",
         min_length = 1,
@@ -180,8 +180,8 @@ async fn make_hold(
         .made_at(&place)
 }
 
-/// Ends a person's hold: labwatch evaluates the resource again and switches it as its experiment
-/// is.
+/// Ends a person's hold: labwatch evaluates the resource again and switches it by the health of its
+/// experiment.
 #[utoipa::path(delete, path = "/api/v2/holds/{resource}", tag = "holds",
     params(("resource" = String, Path, min_length = 1, max_length = 256, description = "Book's name of the resource", example = "r-pend00"), DryRun, IfMatch), responses(
     (status = 200, response = Done),

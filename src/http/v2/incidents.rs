@@ -20,25 +20,25 @@ use engine::model::{SourceName, Stub, Visibility};
 /// From bad to good again, of an experiment or of a source.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Incident {
-    /// Whose it was.
+    /// The kind of its subject.
     kind: IncidentKind,
-    /// Which one.
+    /// The name of its subject.
     #[schema(example = "pend00")]
     name: String,
     /// When it began.
     begin: Timestamp,
-    /// When it ended; null while it goes on, and of an experiment that was forgotten meanwhile.
+    /// When it ended; null while it lasts, and for an experiment that was removed meanwhile.
     #[schema(required)]
     end: Option<Timestamp>,
-    /// The worst of it.
+    /// The worst health during it.
     worst: Worst,
-    /// Everything that was wrong in its course, sorted: the codes of issues. Of sources it is a
-    /// server's own words, so it is empty for readers who may not see those.
+    /// All issues during it, sorted by their codes. Of a source it is the server's own text, so it
+    /// is empty for readers who may not see that.
     #[schema(example = json!(["missing jump"]))]
     causes: Vec<String>,
 }
 
-/// How bad an incident was.
+/// The worst health of an incident.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Worst {
@@ -58,7 +58,7 @@ pub(super) async fn list_incidents(
     incidents_of(&served, None, &uri, sight).await
 }
 
-/// The key of an incident in a list: when it began and whose it was. Two of one subject never begin
+/// The key of an incident in a list: its start and its subject. Two of one subject never begin
 /// together.
 type Key = (jiff::Timestamp, String, String);
 

@@ -1,5 +1,4 @@
-//! The JSON of experiments, written once for as long as they do not change. Keeps those of one
-//! list: the newest that was asked for.
+//! Caches the JSON of experiments until they change, for one list: the newest that was requested.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -10,15 +9,15 @@ use crate::http::error::ApiResult;
 use crate::http::json::rendered;
 use engine::ExperimentView;
 
-/// All experiments of a picture.
+/// All experiments of a snapshot.
 pub(super) type List = Arc<Vec<Arc<ExperimentView>>>;
 
 /// The JSON of each of them, in the same order.
 pub(super) type Items = Arc<Vec<Bytes>>;
 
-/// The sheets that were last written.
+/// The JSON of the list that was last written.
 #[derive(Debug, Default)]
-pub(in crate::http) struct Sheets {
+pub(in crate::http) struct JsonCache {
     latest: Mutex<(List, Items)>,
 }
 
@@ -41,7 +40,7 @@ fn write(list: &List, before: &List, items: &Items) -> ApiResult<Vec<Bytes>> {
         while known.next_if(|(was, _)| was.stub < view.stub).is_some() {}
         match known.next_if(|(was, _)| Arc::ptr_eq(was, view)) {
             Some((_, written)) => Ok(written.clone()),
-            // Kept for long, so without the room that writing left.
+            // Kept for long, so without the spare capacity left from writing.
             None => rendered(&Line::new(view)).map(|line| Bytes::from(line.into_boxed_slice())),
         }
     };
@@ -54,7 +53,7 @@ mod tests {
     use engine::model::{Moment, SourceName};
     use engine::{Engine, Input, Policy, Report, Scopes, Snapshot};
 
-    /// An engine to which jump has told these hosts.
+    /// An engine that has received a report of jump with these hosts.
     fn seen(engine: &mut Engine, hosts: &[&str]) -> Snapshot {
         let mut report = Report::default();
         for topic in hosts {
@@ -77,21 +76,21 @@ mod tests {
 
     #[test]
     fn what_did_not_change_is_not_written_again() {
-        let sheets = Sheets::default();
+        let json_cache = JsonCache::default();
         let mut engine = Engine::new(
             Policy::default(),
             Moment::new(jiff::Timestamp::UNIX_EPOCH, std::time::Duration::ZERO),
         );
         let first = seen(&mut engine, &["a", "b", "d"]);
-        let one = sheets.of(&first.experiments).expect("writes");
+        let one = json_cache.of(&first.experiments).expect("writes");
         assert_eq!(
-            sheets.of(&first.experiments).expect("writes").as_ptr(),
+            json_cache.of(&first.experiments).expect("writes").as_ptr(),
             one.as_ptr(),
-            "the same list, the same sheet"
+            "the same list, the same JSON"
         );
         let second = seen(&mut engine, &["a", "b", "c", "d"]);
         assert!(second.changed > first.changed);
-        let two = sheets.of(&second.experiments).expect("writes");
+        let two = json_cache.of(&second.experiments).expect("writes");
         let names: Vec<_> = second
             .experiments
             .iter()

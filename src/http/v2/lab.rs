@@ -1,4 +1,4 @@
-//! The laboratory as it is now: its summary and its sources.
+//! The laboratory now: its summary and its sources.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use crate::http::served::Served;
 use engine::model::Visibility;
 use engine::{Cause, PoolView, RouteView, Severity, UnreachedView};
 
-/// How the whole laboratory is.
+/// The state of the whole laboratory.
 #[derive(Debug, Serialize, ToSchema)]
 struct Lab {
     /// The version of labwatch.
@@ -27,69 +27,69 @@ struct Lab {
     version: &'static str,
     /// When this process started.
     started: Timestamp,
-    /// The moment that this answer tells of.
+    /// The time of the snapshot of this answer.
     at: Timestamp,
     /// Whether this replica acts or only watches.
     role: Role,
-    /// Whether it runs in shadow: what it decides is recorded and not carried out.
+    /// Whether it runs in shadow: its decisions are recorded and not carried out.
     shadow: bool,
-    /// How many experiments are in which state.
+    /// The number of experiments by state.
     experiments: Counts,
     /// How many pools there are.
     pools: usize,
-    /// How many of them have less left than is booked within 24 h.
+    /// How many of them have fewer usable experiments than are booked within 24 h.
     short_pools: usize,
-    /// How many resources people hold.
+    /// The number of manual holds.
     holds: usize,
-    /// How many of those look forgotten.
+    /// How many of those may be forgotten.
     overdue_holds: usize,
-    /// What the experiments that cannot be used now probably have in common, the earliest first.
+    /// The probable common causes of the experiments that cannot be used now, the earliest first.
     causes: Vec<CommonCause>,
     /// Relay, jump and book, in this order.
     sources: Vec<Source>,
-    /// Since when no source has reported at all, so that labwatch is probably cut off itself; null
+    /// Since when no source has reported at all, so that labwatch itself is probably cut off; null
     /// when one has.
     #[schema(required)]
     blind_since: Option<Timestamp>,
-    /// Since when book has given an empty manifest; null when it has not.
+    /// Since when book has reported an empty manifest; null when it has not.
     #[schema(required)]
     manifest_lost_since: Option<Timestamp>,
-    /// The routes of notifications, in the order of the settings.
+    /// The notification routes, in the order of the settings.
     routes: Vec<Way>,
     /// Sampling of streams.
     sampling: Sampling,
 }
 
-/// Losses that probably have one cause.
+/// Losses with one probable cause.
 #[derive(Debug, Serialize, ToSchema)]
 struct CommonCause {
     /// What they have in common.
     kind: CauseKind,
-    /// It, in words. Of addresses only the network where the reader may not see them.
+    /// The same as text. Of addresses only the network where the reader may not see them.
     #[schema(example = "pend*")]
     label: String,
     /// The experiments, sorted.
     #[schema(example = json!(["pend00", "pend01", "pend02"]))]
     experiments: Vec<String>,
-    /// How many experiments share it, those lost before and those of another cause left out.
+    /// How many experiments share it, without those lost before and those of another cause.
     of: usize,
     /// When the first of them was lost.
     began: Timestamp,
 }
 
-/// A route of notifications.
+/// A notification route.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Route)]
 struct Way {
     /// Its name.
     #[schema(example = "mail")]
     name: String,
-    /// How it sends.
+    /// Its channel.
     channel: Channel,
-    /// When a notification last arrived, since the start; null for never.
+    /// When a notification was last delivered, since the start; null for never.
     #[schema(required)]
     last_sent: Option<Timestamp>,
-    /// Since when a notification has been waiting; null when none is.
+    /// Since when a notification has been pending; null when none is.
     #[schema(required)]
     waiting_since: Option<Timestamp>,
     /// Why the last attempt failed; null when it did not.
@@ -97,24 +97,24 @@ struct Way {
     fault: Option<Fault>,
     /// How many attempts failed in a row.
     failures: u32,
-    /// When what waits was refused for good; null when it was not.
+    /// When the pending notification was permanently rejected; null when it was not.
     #[schema(required)]
     refused: Option<Timestamp>,
-    /// The recipients who do not have what the others have, sorted.
+    /// The recipients who lack notifications that others have, sorted.
     unreached: Vec<Unreached>,
 }
 
-/// A recipient of a route who is not reached.
+/// A recipient of a route to whom delivery fails.
 #[derive(Debug, Serialize, ToSchema)]
 struct Unreached {
-    /// Who; null for readers who may not see addresses.
+    /// The address; null for readers who may not see it.
     #[schema(required, example = "ann@example.org")]
     recipient: Option<String>,
     /// Since when.
     since: Timestamp,
     /// Why the last attempt failed.
     fault: Fault,
-    /// Whether the recipient is refused for good, so that only the next notification is tried.
+    /// Whether the recipient was permanently rejected, so that only the next notification is tried.
     refused: bool,
 }
 
@@ -148,9 +148,9 @@ impl Way {
 /// Sampling of streams.
 #[derive(Debug, Serialize, ToSchema)]
 struct Sampling {
-    /// How many streams are sampled; 0 when relay's statistics make it needless or it is off.
+    /// The number of sampled streams; 0 when relay's statistics make it unnecessary or it is off.
     streams: usize,
-    /// How long one round over all of them takes at the present speed, in seconds.
+    /// How long one round over all of them takes at the present rate, in seconds.
     round_seconds: f64,
     /// Whether that is often enough.
     keeps_up: bool,
@@ -158,7 +158,7 @@ struct Sampling {
     failures: u32,
 }
 
-/// How the whole laboratory is: what a page's head or a wall needs.
+/// The state of the whole laboratory, as for a page's head or a wall display.
 #[utoipa::path(
     get,
     path = "/api/v2/lab",
@@ -221,7 +221,7 @@ impl CommonCause {
     }
 }
 
-/// Relay, jump and book: what labwatch learns from, in this order.
+/// The servers that labwatch gets its data from: relay, jump and book, in this order.
 #[utoipa::path(get, path = "/api/v2/sources", tag = "now", params(PageParams), responses(
     (status = 200, description = "A page, in this order", body = Page<Source>),
 ))]

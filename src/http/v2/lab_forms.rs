@@ -1,4 +1,4 @@
-//! The numbers of experiments and the sources, as version 2 gives them and streams their changes.
+//! The numbers of experiments and the sources, in version 2 and in the stream of changes.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use super::words::{Fault, Link, SourceHealth, SourceName};
 use engine::model::Visibility;
 use engine::{self, Snapshot, SourceView, model};
 
-/// How many experiments are in which state.
+/// The number of experiments by state.
 #[derive(Debug, PartialEq, Eq, Clone, Copy, Serialize, ToSchema)]
 pub(super) struct Counts {
     /// All of them.
@@ -18,23 +18,23 @@ pub(super) struct Counts {
     ok: usize,
     /// Those that are usable, with a loss.
     degraded: usize,
-    /// Those that come and go too often.
+    /// Those that are flapping.
     flapping: usize,
     /// Those that are down.
     down: usize,
     /// Those that are not evaluated.
     unknown: usize,
-    /// Those of which a monitor withdrew a resource.
+    /// Those with a resource withdrawn by a monitor.
     withdrawn: usize,
-    /// Those of which a person holds a resource.
+    /// Those with a resource held by a person.
     held: usize,
     /// Those that book does not list.
     unlisted: usize,
-    /// Those that are acknowledged as bad.
+    /// Those whose problem is acknowledged.
     acknowledged: usize,
     /// Those that are silenced, or in maintenance.
     silenced: usize,
-    /// Those whose health and bookability do not fit together.
+    /// Those whose health and bookability contradict each other.
     mismatched: usize,
 }
 
@@ -63,14 +63,14 @@ impl Counts {
     }
 }
 
-/// A source: a server that labwatch learns from.
+/// A source: a server that labwatch gets data from.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Source {
-    /// Which.
+    /// Its name.
     name: SourceName,
-    /// How it is.
+    /// Its health.
     health: SourceHealth,
-    /// Since when.
+    /// Since when its health has not changed.
     since: Timestamp,
     /// When it last reported; null for never.
     #[schema(required)]
@@ -78,21 +78,21 @@ pub(super) struct Source {
     /// The longest time between its recent reports, in seconds; null when there were not enough.
     #[schema(required)]
     pace_seconds: Option<f64>,
-    /// How the connection is.
+    /// The state of the connection.
     link: Link,
-    /// Why the connection failed, or why nothing can be learnt from it; null when that is not so.
+    /// Why the connection failed, or why its data cannot be used; null otherwise.
     #[schema(required)]
     fault: Option<Fault>,
-    /// What is wrong and what to do, also in the server's words; empty when nothing is. Null for
-    /// readers who may not see those.
+    /// What is wrong and what to do, including the server's own text; empty when nothing is. Null
+    /// for readers who may not see it.
     #[schema(required)]
     note: Option<String>,
-    /// When the server started, in its own words; null when it does not tell.
+    /// When the server started, as it writes it; null when it does not report it.
     #[schema(required)]
     server_started: Option<String>,
-    /// How many experiments are not evaluated, or not wholly, because of it.
+    /// How many experiments are not, or not fully, evaluated because of it.
     hides: usize,
-    /// What labwatch's own messages through relay show; null for other sources, and while the
+    /// The results of labwatch's own messages through relay; null for other sources, and while the
     /// canary is off.
     #[schema(required)]
     canary: Option<Canary>,
@@ -131,7 +131,7 @@ impl Source {
         }
     }
 
-    /// How it is, without the time of its newest report, which changes all the time.
+    /// Its state without the time of its newest report, which changes all the time.
     pub(super) fn standing(&self) -> (SourceHealth, Link, usize) {
         (self.health, self.link, self.hides)
     }

@@ -1,4 +1,4 @@
-//! The experiments, or those of them that fit a filter, in pages.
+//! The list of experiments, with filters, in pages.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,15 +18,15 @@ use crate::http::served::Served;
 use engine::model::Gather as _;
 use engine::{ExperimentView, PoolView, Refusal, Snapshot};
 
-/// Which experiments are asked for: those that fit every filter.
+/// The filters: an experiment must pass all of them.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `Filter` reads")]
 pub(super) struct FilterParams {
-    /// Only with this health; several words joined by commas.
+    /// Only with this health; several values are separated by commas.
     #[param(style = Form, explode = false, max_items = 16)]
     state: Option<Vec<Health>>,
-    /// Only those; several words joined by commas.
+    /// Only with this bookability; several values are separated by commas.
     #[param(style = Form, explode = false, max_items = 16)]
     bookable: Option<Vec<Bookable>>,
     /// Only those of this pool.
@@ -35,13 +35,13 @@ pub(super) struct FilterParams {
     /// Only those of this category.
     #[param(example = "default")]
     category: Option<String>,
-    /// Only with this text in their name, in a name that they have in book, or in a pool's;
-    /// capitals do not matter.
+    /// Only with this text in their name, in a name of theirs in book, or in a pool's; ignoring
+    /// case.
     #[param(example = "pend")]
     search: Option<String>,
 }
 
-/// The experiments: all of them, or those that fit every filter that is given.
+/// The experiments: all of them, or those that pass every given filter.
 #[utoipa::path(get, path = "/api/v2/experiments", tag = "experiments", params(FilterParams, PageParams), responses(
     (status = 200, description = "A page, by name", body = Page<Line<'static>>),
 ))]
@@ -57,7 +57,7 @@ pub(super) async fn list_experiments(State(served): State<Arc<Served>>, uri: Uri
     Ok(page::linked(json(body.into()), &uri, next.as_deref()))
 }
 
-/// What is asked for.
+/// The parsed filters.
 struct Filter<'a> {
     states: Option<Vec<Health>>,
     bookable: Option<Vec<Bookable>>,
@@ -118,8 +118,8 @@ impl<'a> Filter<'a> {
 /// The names of the experiments of a category.
 fn members(health_state: Option<&HealthState>, name: &str) -> ApiResult<BTreeSet<String>> {
     let unknown = || ApiError::from(Refusal::NoCategory(name.to_owned()));
-    let picture = health_state.ok_or_else(unknown)?.picture();
-    let index = CategoryIndex::of(&picture);
+    let health = health_state.ok_or_else(unknown)?.snapshot();
+    let index = CategoryIndex::of(&health);
     let members = index.in_category(name).ok_or_else(unknown)?;
     Ok(members
         .into_iter()
@@ -135,7 +135,7 @@ fn names(view: &ExperimentView) -> impl Iterator<Item = &str> {
         .chain([view.stub.as_str()])
 }
 
-/// A [`Page`], put together from what is written already, and its cursor.
+/// A [`Page`] built from items in JSON, and its cursor.
 fn page(
     served: &Served,
     snapshot: &Snapshot,

@@ -1,5 +1,5 @@
-//! What changes, said once to all who listen: compares each picture with the one before, and keeps
-//! the latest changes so that a listener that lost its connection goes on where it was. A slow
+//! The stream of changes: compares each snapshot with the previous one once for all listeners, and
+//! keeps the latest changes so that a listener that reconnects continues where it was. A slow
 //! listener costs the others nothing.
 
 use std::collections::VecDeque;
@@ -21,26 +21,26 @@ use engine::Snapshot;
 /// How many may listen at the same time.
 pub const MAX_LISTENERS: usize = 512;
 
-/// How many of them may be of one client, those on this host aside.
+/// How many of them may be of one client, except clients on this host.
 pub const MAX_LISTENERS_OF_ONE: usize = 64;
 
 /// How many of the places only clients on this host may have.
 pub const LISTENERS_FOR_THIS_HOST: usize = 16;
 
-/// How many changes are kept for those that come back, and how many a listener may lag behind
+/// How many changes are kept for listeners that reconnect, and how many a listener may lag behind
 /// before it is dropped.
 pub const KEPT_CHANGES: usize = 1_024;
 
-/// How much room they may take together, in bytes. One picture's changes are kept whole.
+/// The most memory for them together, in bytes. The changes of one snapshot are kept whole.
 const KEPT_BYTES: usize = 4 << 20;
 
-/// The most changes that are sent in one go.
+/// The most changes that are sent at once.
 const CHANGES_PER_CHUNK: u64 = 64;
 
-/// The latest changes, and who listens.
+/// The latest changes, and the listeners.
 #[derive(Debug)]
 pub struct Live {
-    /// What tells the ids of this process from those of one before it.
+    /// Distinguishes the ids of this process from those of a previous one.
     boot: String,
     snapshots: watch::Receiver<Arc<Snapshot>>,
     ring: Mutex<Ring>,
@@ -50,7 +50,7 @@ pub struct Live {
     listeners: Mutex<Vec<Weak<Progress>>>,
 }
 
-/// Changes in their order, each as it is sent.
+/// Changes in order, in the form in which they are sent.
 #[derive(Debug, Default)]
 struct Ring {
     /// The number of the first one that is kept. Numbers start at 1.
@@ -59,7 +59,7 @@ struct Ring {
     bytes: usize,
 }
 
-/// How far a listener is.
+/// The progress of a listener.
 #[derive(Debug)]
 struct Progress {
     taken: AtomicU64,
@@ -67,18 +67,18 @@ struct Progress {
     seat: Option<Seat>,
 }
 
-/// What a listener gets next.
+/// The next data for a listener.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Next {
     /// These changes, joined; the last one has this number.
     Changes(Bytes, u64),
     /// Nothing yet.
     Nothing,
-    /// It is too far behind: what comes next is not kept any more.
+    /// It lags too far behind: the next change is not kept any more.
     Lost,
 }
 
-/// A place among those who listen.
+/// The place of a listener.
 #[derive(Debug)]
 pub(super) struct Listener {
     pub(super) live: Arc<Live>,
@@ -87,15 +87,15 @@ pub(super) struct Listener {
     _place: OwnedSemaphorePermit,
 }
 
-/// The list has to be read anew; changes behind this event follow.
+/// The list must be read anew; the changes after this event follow.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Reset {
-    /// Why.
+    /// The reason.
     pub(super) why: ResetReason,
 }
 
-/// Why the list has to be read anew: the stream begins, what came meanwhile is not kept any more,
-/// or too much changed at once.
+/// Why the list must be read anew: the stream begins, missed changes are not kept any more, or too
+/// much changed at once.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum ResetReason {
@@ -105,7 +105,7 @@ pub(super) enum ResetReason {
 }
 
 impl Live {
-    /// Nothing has changed yet, and there are no listeners. [`Live::follow`] has to run beside it.
+    /// Without changes and listeners. [`Live::follow`] must run as well.
     #[must_use]
     pub fn new(snapshots: watch::Receiver<Arc<Snapshot>>) -> Arc<Self> {
         let boot = format!("{:x}", snapshots.borrow().started.as_nanosecond());
@@ -123,7 +123,7 @@ impl Live {
         })
     }
 
-    /// Tells what changes from picture to picture, until `stop`. Then every listener's stream ends.
+    /// Sends the changes from snapshot to snapshot until `stop`. Then every listener's stream ends.
     pub async fn follow(self: Arc<Self>, stop: CancellationToken) {
         let mut snapshots = self.snapshots.clone();
         let mut differ = Differ::new(&Arc::clone(&snapshots.borrow_and_update()));
@@ -142,17 +142,17 @@ impl Live {
         self.closed.cancel();
     }
 
-    /// The newest picture.
+    /// The newest snapshot.
     pub(super) fn snapshot(&self) -> Arc<Snapshot> {
         Arc::clone(&self.snapshots.borrow())
     }
 
-    /// Ends when no more is told.
+    /// Ends when no more changes are sent.
     pub(super) async fn ended(&self) {
         self.closed.cancelled().await;
     }
 
-    /// A place for this client to listen from, where one is free; `seat` is the connection's.
+    /// A place for a listener from this client, if one is free; `seat` is the connection's.
     pub(super) fn listen(self: &Arc<Self>, client: IpAddr, seat: Option<Seat>) -> Option<Listener> {
         let mut listeners = self
             .listeners
@@ -192,8 +192,8 @@ impl Live {
         own < MAX_LISTENERS_OF_ONE && self.places.available_permits() > LISTENERS_FOR_THIS_HOST
     }
 
-    /// Where a listener goes on: behind the change that it saw last, or, with the words to tell it
-    /// so, anew from here.
+    /// Where a listener continues: after the last change that it received or, with a `reset` event,
+    /// from now.
     fn start(&self, seen: Option<&str>) -> (u64, Option<Bytes>) {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let (latest, known) = (ring.latest(), seen.and_then(|id| self.number(id)));
@@ -213,7 +213,7 @@ impl Live {
         }
     }
 
-    /// What comes behind change number `taken`.
+    /// The data after change number `taken`.
     fn next(&self, taken: u64) -> Next {
         let ring = self.ring.lock().unwrap_or_else(PoisonError::into_inner);
         let latest = ring.latest();
@@ -252,7 +252,7 @@ impl Live {
         self.drop_the_slow(first);
     }
 
-    /// Cuts the connections of those who have not taken what is no longer kept: they read too
+    /// Cuts the connections of listeners that have not received what is dropped now: they read too
     /// slowly, or not at all.
     fn drop_the_slow(&self, first: u64) {
         let mut listeners = self
@@ -306,14 +306,14 @@ impl Ring {
 }
 
 impl Listener {
-    /// What it is to be told first, given the id of what it saw last.
+    /// The first data for it, given the id of the last event that it received.
     pub(super) fn start(&self, seen: Option<&str>) -> Option<Bytes> {
         let (from, words) = self.live.start(seen);
         self.progress.taken.store(from, Ordering::Relaxed);
         words
     }
 
-    /// What it is told next.
+    /// The next data for it.
     pub(super) fn next(&self) -> Next {
         let next = self.live.next(self.progress.taken.load(Ordering::Relaxed));
         if let Next::Changes(_, last) = &next {
@@ -323,12 +323,12 @@ impl Listener {
     }
 }
 
-/// An event as it is sent. The data is JSON, which has no line breaks.
+/// An encoded event. The data is JSON, which has no line breaks.
 fn frame(id: &str, kind: &str, data: &str) -> Bytes {
     format!("id: {id}\nevent: {kind}\ndata: {data}\n\n").into()
 }
 
-/// JSON of something of our own; what cannot be written is nothing.
+/// The JSON of one of our types; empty if it cannot be written.
 pub(super) fn json(value: &impl Serialize) -> String {
     serde_json::to_string(value).unwrap_or_else(|fault| {
         tracing::error!(%fault, "a change cannot be written as JSON");

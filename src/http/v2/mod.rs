@@ -1,9 +1,9 @@
 //! Version 2 of the API: everything but the three routes of the old program.
 //!
-//! What is now stands at `/api/v2/<things>` and `/api/v2/<things>/{name}`, what was at
-//! `/api/v2/experiments/{name}/<what>` and `/api/v2/history/<what>`. Every list has pages of one
-//! form, every refusal is a problem with a reason, and an unknown parameter is an error, so
-//! that a misspelt filter is not taken for none.
+//! The present state is at `/api/v2/<things>` and `/api/v2/<things>/{name}`, the past at
+//! `/api/v2/experiments/{name}/<what>` and `/api/v2/history/<what>`. All lists have the same form
+//! of pages, every refusal is a problem with a reason, and an unknown parameter is an error, so
+//! that a misspelt filter is not ignored.
 
 mod availability;
 mod badge;
@@ -48,7 +48,7 @@ pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_r
 pub use category_handle::{Categories, ServiceRow};
 pub(super) use docs::routes as docs_routes;
 pub use document::{DOCUMENT_V2_JSON, document_v2};
-pub(super) use json_cache::Sheets;
+pub(super) use json_cache::JsonCache;
 pub use live::{KEPT_CHANGES, LISTENERS_FOR_THIS_HOST, Live, MAX_LISTENERS, MAX_LISTENERS_OF_ONE};
 pub(super) use routes::{access_routes, cluster_routes, command_routes, health_routes, reading};
 pub(super) use stored::Past;

@@ -1,5 +1,5 @@
-//! Notifications: sending a test message, and having what waits tried again. What was sent stands
-//! in the history.
+//! Notifications: test messages, and immediate retries of pending ones. The history lists sent
+//! ones.
 
 use std::sync::Arc;
 
@@ -29,13 +29,13 @@ pub(super) fn routes() -> Routes<OrderState> {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SendTest {
-    /// The route that it is sent by; null for all.
+    /// The route to test; null for all.
     #[serde(default)]
     #[schema(example = "everybody", max_length = 64)]
     route: Option<String>,
 }
 
-/// A test message, and what is known of it.
+/// A test message and its outcomes so far.
 #[derive(Debug, Serialize, ToSchema)]
 struct TestMessage {
     /// Whether it was sent: `false` for a dry run.
@@ -43,53 +43,53 @@ struct TestMessage {
     /// When; null for a dry run.
     #[schema(required)]
     at: Option<Timestamp>,
-    /// The routes that it is sent by.
+    /// The routes that are tested.
     routes: Vec<RouteTest>,
 }
 
-/// A route with what became of a test.
+/// A route and the outcomes of its test.
 #[derive(Debug, Serialize, ToSchema)]
 struct RouteTest {
     /// Its name.
     #[schema(example = "everybody")]
     route: String,
-    /// How it is notified.
+    /// Its channel.
     #[schema(example = "mail")]
     channel: &'static str,
     /// Its recipients.
     recipients: Vec<RecipientTest>,
 }
 
-/// What became of a test message.
+/// The outcome of a test message.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum TestState {
-    /// It is not known yet, or nothing was sent.
+    /// Not known yet, or nothing was sent.
     Pending,
-    /// The other side has taken it over.
+    /// The other side has accepted it.
     Taken,
-    /// It was not taken.
+    /// It was not accepted.
     Failed,
 }
 
-/// A recipient with what became of a test.
+/// A recipient and its outcome.
 #[derive(Debug, Serialize, ToSchema)]
 struct RecipientTest {
-    /// The address of mail, or where a program is called.
+    /// The mail address, or the address of a program.
     #[schema(example = "ann@example.org")]
     recipient: String,
-    /// What became of it.
+    /// The outcome.
     state: TestState,
-    /// Why it was not taken, with what the other side said; null where it was, or where that is
+    /// Why it was not accepted, with the other side's answer; null where it was, or where that is
     /// not known.
     #[schema(required)]
     problem: Option<String>,
 }
 
-/// That what waits is tried again.
+/// The retry of pending notifications.
 #[derive(Debug, Serialize, ToSchema)]
 struct Retrying {
-    /// The routes where something waits because an attempt failed.
+    /// The routes with pending notifications after a failed attempt.
     routes: Vec<String>,
 }
 
@@ -118,13 +118,13 @@ impl From<&TestedRecipient> for RecipientTest {
     }
 }
 
-/// Sends a message that says it is a test, and says for each recipient what became of it. Where it
-/// is taken, what waits there is tried again.
+/// Sends a message that is marked as a test, and reports the outcome for each recipient. After
+/// success, pending notifications of that route are retried.
 ///
-/// What is not known within 20 s is `pending`: the test goes on, and the page of the outbox shows
-/// what becomes of it.
+/// An outcome that is not known within 20 s is `pending`: the test goes on, and the page of the
+/// outbox shows its outcome.
 #[utoipa::path(post, path = "/api/v2/notifications/test", tag = "notifications", request_body = SendTest, params(DryRun, IdempotencyKey), responses(
-    (status = 200, description = "What became of it, or whom it would go to", body = TestMessage),
+    (status = 200, description = "The outcome, or the recipients of a dry run", body = TestMessage),
 ))]
 async fn send_test(
     State(state): State<OrderState>,
@@ -153,8 +153,8 @@ async fn send_test(
     Ok((Noted::elsewhere(), answer(&message)?).into_response())
 }
 
-/// Has notifications and the monthly report that wait because an attempt failed tried again at
-/// once.
+/// Retries at once the notifications and the monthly report that are pending after a failed
+/// attempt.
 #[utoipa::path(post, path = "/api/v2/notifications/retry", tag = "notifications", params(IdempotencyKey), responses(
     (status = 200, description = "They are", body = Retrying),
 ))]

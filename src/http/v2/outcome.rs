@@ -1,4 +1,4 @@
-//! What a command did, or would do, and how it is answered.
+//! The effect of a command or of its dry run, and the answer to it.
 
 use axum::http::header::LOCATION;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -15,23 +15,23 @@ use crate::http::etag::Tag;
 use crate::http::json::{answer, rendered};
 use engine::{Command, Impact, Receipt};
 
-/// How a command is meant.
+/// The mode of a command.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `is_dry_run` reads")]
 pub(super) struct DryRun {
-    /// `true`: only say what it would do.
+    /// `true`: only report what it would do.
     #[param(default = false)]
     dry_run: Option<bool>,
 }
 
-/// What makes it safe to send a request again.
+/// The header that makes it safe to repeat a request.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it documents what the layer of idempotency reads")]
 pub(super) struct IdempotencyKey {
-    /// A text of your choice, such as a UUID. Sent again with the same key within a day, the same
-    /// request gets the same answer and does nothing again; another request is refused with
+    /// A text of your choice, such as a UUID. Repeated with the same key within a day, the same
+    /// request gets the same answer and is not carried out again; another request is refused with
     /// 422.
     #[param(
         rename = "Idempotency-Key",
@@ -43,18 +43,18 @@ pub(super) struct IdempotencyKey {
     key: Option<String>,
 }
 
-/// Which state is to be changed.
+/// The version that is to be changed.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Header)]
 #[expect(dead_code, reason = "it documents what `check` reads")]
 pub(super) struct IfMatch {
-    /// The `ETag` of what is to be changed, as `GET` told it: where it is another now, nothing is
-    /// changed and the answer is 412.
+    /// The `ETag` of what is to be changed, from `GET`: if it has changed since, nothing is done
+    /// and the answer is 412.
     #[param(rename = "If-Match", nullable = false)]
     tag: Option<String>,
 }
 
-/// What a command did, or would do.
+/// The effect of a command or of its dry run.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Effect)]
 pub(super) struct Outcome {
@@ -63,38 +63,38 @@ pub(super) struct Outcome {
     /// Whether it survives a restart: `false` for a dry run, and while the store cannot be
     /// written; then send it again later.
     kept: bool,
-    /// The numbers of what was made or ended.
+    /// The ids of what was created or ended.
     ids: Vec<u64>,
-    /// The effect, in plain words.
+    /// The effect, as text.
     #[schema(
         example = "no notification about pend00 until it is ok again; 2 bookings of the next 24 h cannot start"
     )]
     effect: String,
-    /// The experiments that it is about now.
+    /// The experiments that it concerns now.
     experiments: Vec<String>,
     /// The bookings that cannot start because of it, or can again.
     #[schema(required)]
     bookings: Option<Bookings>,
 }
 
-/// The answer to what makes something.
+/// The answer to a command that creates something.
 #[derive(ToResponse)]
 #[response(
-    description = "What it did",
-    headers(("Location" = String, description = "The path of what was made; of several things, that of their list"))
+    description = "The effect",
+    headers(("Location" = String, description = "The path of what was created; for several items, that of their list"))
 )]
 #[expect(dead_code, reason = "it documents what `made` answers")]
 pub(super) struct Made(Outcome);
 
 /// The answer to a dry run.
 #[derive(ToResponse)]
-#[response(description = "What it would do, where that alone was asked for")]
+#[response(description = "The effect of a dry run")]
 #[expect(dead_code, reason = "it documents what `made` answers")]
 pub(super) struct Would(Outcome);
 
-/// The answer to what ends something.
+/// The answer to a command that ends something.
 #[derive(ToResponse)]
-#[response(description = "What it did, or would do")]
+#[response(description = "The effect")]
 #[expect(dead_code, reason = "it documents what `ended` answers")]
 pub(super) struct Done(Outcome);
 
@@ -158,7 +158,7 @@ pub(super) fn is_dry_run(query: Option<&str>) -> ApiResult<bool> {
     Params::parse(query, &["dry_run"])?.flag("dry_run")
 }
 
-/// Gives a command, or says what it would do.
+/// Carries out a command, or its dry run.
 pub(super) async fn carry_out(
     state: &OrderState,
     caller: &Caller,

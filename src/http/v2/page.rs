@@ -14,13 +14,13 @@ use super::params::Params;
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 
-/// The most items of a page where nothing is said.
+/// The default number of items of a page.
 const DEFAULT_LIMIT: usize = 100;
 
 /// The most items of a page.
 pub(super) const MAX_LIMIT: usize = 1_000;
 
-/// The longest cursor that is looked at, in bytes. Two names of the longest kind fit into it.
+/// The longest cursor that is parsed, in bytes. Two names of the longest kind fit into it.
 const MAX_CURSOR_BYTES: usize = 4_096;
 
 /// A page of a list.
@@ -28,12 +28,12 @@ const MAX_CURSOR_BYTES: usize = 4_096;
 pub(super) struct Page<T> {
     /// The items of this page.
     pub(super) items: Vec<T>,
-    /// What `cursor` has to be for the next page; null on the last one.
+    /// The `cursor` of the next page; null on the last one.
     #[schema(required)]
     pub(super) next: Option<String>,
 }
 
-/// Which page of a list is asked for.
+/// The requested page of a list.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `Paging` reads")]
@@ -41,12 +41,12 @@ pub(super) struct PageParams {
     /// The most items of a page.
     #[param(minimum = 1, maximum = 1000, default = 100)]
     limit: Option<usize>,
-    /// `next` of the page before.
+    /// `next` of the previous page.
     #[param(min_length = 1, max_length = 4096, pattern = "^[A-Za-z0-9_-]+$")]
     cursor: Option<String>,
 }
 
-/// A page that is asked for: behind the item with the key `after`.
+/// A requested page: the items after the one with the key `after`.
 #[derive(Debug)]
 pub(super) struct Paging<K> {
     pub(super) limit: usize,
@@ -84,8 +84,8 @@ impl<K: DeserializeOwned + Serialize + Ord> Paging<K> {
     /// The page of a list in memory, which is sorted by its keys here. Items that come or go
     /// between two pages move no others.
     pub(super) fn pick<T>(self, uri: &Uri, items: impl Iterator<Item = (K, T)>) -> Page<T> {
-        // The keys are sorted with the places of their items: that is code for each kind of key,
-        // not for each kind of item.
+        // The keys are sorted with the indices of their items: so the code is compiled for each
+        // kind of key, not for each kind of item.
         let wanted = items.filter(|(key, _)| self.after.as_ref().is_none_or(|after| key > after));
         let (mut keys, mut items): (Vec<_>, Vec<_>) = wanted
             .enumerate()
@@ -116,7 +116,7 @@ impl<T: Serialize> Page<T> {
     }
 }
 
-/// A cursor: which list, by its path, and the key of the last item that was given.
+/// A cursor: the path of the list, and the key of the last item of the page.
 pub(super) fn encoded(uri: &Uri, key: &impl Serialize) -> String {
     let key = serde_json::to_vec(&(uri.path(), key)).unwrap_or_default();
     URL_SAFE_NO_PAD.encode(key)
@@ -131,7 +131,7 @@ fn decoded<K: DeserializeOwned>(uri: &Uri, text: &str) -> Option<K> {
     (of == uri.path()).then_some(key)
 }
 
-/// The answer with the address of the next page (RFC 8288).
+/// Adds the address of the next page to an answer (RFC 8288).
 pub(super) fn linked(mut response: Response, uri: &Uri, next: Option<&str>) -> Response {
     let Some(next) = next else {
         return response;

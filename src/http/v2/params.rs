@@ -1,5 +1,5 @@
-//! Strict parsing of queries: checked whole before anything is answered, so that a misspelt filter
-//! is not taken for none.
+//! Strict query parsing: the whole query is checked before anything is answered, so that a misspelt
+//! filter is not ignored.
 
 use std::fmt::Display;
 use std::time::Duration;
@@ -37,7 +37,7 @@ impl Params {
         Self::parse_lists(query, allowed, &[])
     }
 
-    /// The same, where those of `lists` take several values: joined by commas, or each by itself as
+    /// The same, where those of `lists` take several values: separated by commas, or repeated as
     /// some clients send them.
     pub(super) fn parse_lists(
         query: Option<&str>,
@@ -92,10 +92,10 @@ impl Params {
         let words: Result<Vec<T>, _> = words.collect();
         match words {
             Ok(words) if words.len() <= MAX_VALUES => Ok(Some(words)),
-            Ok(_) => Err(invalid(format!("{name} has more than {MAX_VALUES} words"))),
+            Ok(_) => Err(invalid(format!("{name} has more than {MAX_VALUES} values"))),
             // The error lists what is allowed.
             Err(error) => Err(invalid(format!(
-                "{name}={text:?} is not understood, words are joined by commas: {error}"
+                "{name}={text:?} is not understood, values are separated by commas: {error}"
             ))),
         }
     }
@@ -222,7 +222,7 @@ mod tests {
         );
         assert_eq!(
             words("state=no"),
-            Err("state=\"no\" is not understood, words are joined by commas: unknown variant `no`, expected one of `relay`, `jump`, `book`".to_owned())
+            Err("state=\"no\" is not understood, values are separated by commas: unknown variant `no`, expected one of `relay`, `jump`, `book`".to_owned())
         );
         assert!(
             words(&format!("state={}relay", "relay,".repeat(MAX_VALUES))).is_err(),

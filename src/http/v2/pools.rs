@@ -1,4 +1,4 @@
-//! The pools as they are now.
+//! The pools now.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::http::served::Served;
 use engine::model::Stub;
 use engine::{PoolView, Severity};
 
-/// A pool of experiments that can stand in for each other.
+/// A pool of experiments that can replace each other.
 #[derive(Debug, Serialize, ToSchema)]
 struct Pool<'a> {
     /// Its name.
@@ -33,18 +33,18 @@ struct Pool<'a> {
     usable: usize,
     /// How many of them can be booked.
     bookable: usize,
-    /// How many are booked at the same time within 24 h, at the busiest.
+    /// The most bookings at the same time within 24 h.
     booked_at_most: usize,
-    /// When that is so for the first time; null when nothing is booked.
+    /// When that is first so; null when nothing is booked.
     #[schema(required)]
     busiest_at: Option<Timestamp>,
-    /// What is left of the usable ones at the busiest time, below zero where some are missing;
-    /// null when nothing is booked.
+    /// The usable ones that are left at that time, below zero where some are missing; null when
+    /// nothing is booked.
     #[schema(required)]
     spare: Option<i64>,
     /// Whether the usable ones are enough.
     severity: PoolSeverity,
-    /// When the usable ones are not enough for the first time; null where they are enough.
+    /// When the usable ones are first not enough; null where they are enough.
     #[schema(required)]
     short_at: Option<Timestamp>,
 }
@@ -70,7 +70,7 @@ impl<'a> Pool<'a> {
     }
 }
 
-/// The pools of experiments that can stand in for each other.
+/// The pools of experiments that can replace each other.
 #[utoipa::path(get, path = "/api/v2/pools", tag = "now", params(PageParams), responses(
     (status = 200, description = "A page, by name", body = Page<Pool<'static>>),
 ))]

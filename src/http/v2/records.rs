@@ -1,5 +1,5 @@
-//! What happened in the laboratory: switches, changes of sources, holds, gaps and notifications,
-//! from the history, each a list in pages.
+//! The history of the laboratory: switches, changes of sources, holds, gaps and notifications, each
+//! a list in pages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,25 +22,25 @@ use crate::store::{
 };
 use engine::model::{Stub, Visibility};
 
-/// How much of the past is told where nothing else is asked for.
+/// The default length of the history.
 const MONTH: Duration = Duration::from_secs(30 * 24 * 3_600);
 
-/// Which time is asked for.
+/// The requested time.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `ranged` reads")]
 pub(super) struct RangeParams {
-    /// From when; without, 30 days before `until`.
+    /// The start; by default 30 days before `until`.
     from: Option<Timestamp>,
-    /// Until when, itself not included; without, now.
+    /// The end, exclusive; by default now.
     until: Option<Timestamp>,
 }
 
-/// The key of an item in a list of a range: from when and until when, and its key in there.
+/// The key of an item in a list of a range: the start and end of the range, and its key in it.
 pub(super) type Ranged<K> = (jiff::Timestamp, jiff::Timestamp, K);
 
-/// The range and the page that are asked for. A cursor holds the range of its first page, so that a
-/// list does not move while it is read.
+/// The requested range and page. A cursor holds the range of its first page, so that a list does
+/// not move while it is read.
 pub(super) fn ranged<K: DeserializeOwned>(
     now: jiff::Timestamp,
     uri: &Uri,
@@ -78,7 +78,7 @@ where
     Page { items, next }.answer(uri)
 }
 
-/// What labwatch did to the availability of a resource in book.
+/// A switch of a resource's availability in book by labwatch.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Switch {
     /// When it was decided.
@@ -86,18 +86,18 @@ pub(super) struct Switch {
     /// The resource in book.
     #[schema(example = "r-pend00")]
     resource: String,
-    /// The experiment that it is.
+    /// Its experiment.
     #[schema(example = "pend00")]
     experiment: String,
     /// Whether it was to be available; null when only the outcome is known.
     #[schema(required)]
     available: Option<bool>,
-    /// The reason that was written into book, for students.
+    /// The reason that was written to book, for students.
     reason: String,
-    /// What came of it; null when that is not known.
+    /// Its outcome; null when that is not known.
     #[schema(required)]
     outcome: Option<SwitchOutcome>,
-    /// What book said. Null for readers who may not see it.
+    /// The answer of book. Null for readers who may not see it.
     #[schema(required)]
     note: Option<String>,
     /// How long it took, in seconds; null when that is not known.
@@ -105,7 +105,7 @@ pub(super) struct Switch {
     took_seconds: Option<f64>,
 }
 
-/// What labwatch did to availabilities in book, newest first.
+/// The switches of availability in book by labwatch, newest first.
 #[utoipa::path(get, path = "/api/v2/history/switches", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page, newest first", body = Page<Switch>),
 ))]
@@ -129,7 +129,7 @@ pub(super) async fn switches_of(
         experiment: row.stub.to_string(),
         available: row.available,
         reason: row.reason,
-        outcome: row.outcome.as_deref().and_then(SwitchOutcome::of_word),
+        outcome: row.outcome.as_deref().and_then(SwitchOutcome::parse),
         note: row.note.and_then(|note| note.show(sight).cloned()),
         took_seconds: row.took.map(|took| took.as_secs_f64()),
     };
@@ -147,11 +147,11 @@ pub(super) async fn switches_of(
 struct SourceChange {
     /// When.
     at: Timestamp,
-    /// Which.
+    /// The source.
     source: SourceName,
-    /// How it was from then on.
+    /// Its health from then on.
     health: SourceHealth,
-    /// What was wrong, also in the server's words. Null for readers who may not see those.
+    /// What was wrong, including the server's own text. Null for readers who may not see it.
     #[schema(required)]
     note: Option<String>,
 }
@@ -174,7 +174,7 @@ pub(super) async fn list_source_changes(
     page_of(&served, &uri, Reader::source_page, made).await
 }
 
-/// A hold that there is or was.
+/// A present or past hold.
 #[derive(Debug, Serialize, ToSchema)]
 struct PastHold {
     /// The resource in book.
@@ -189,7 +189,7 @@ struct PastHold {
     until: Option<Timestamp>,
 }
 
-/// What people held, newest first.
+/// Manual holds, newest first.
 #[utoipa::path(get, path = "/api/v2/history/holds", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page of those that touch the range, newest first", body = Page<PastHold>),
 ))]
@@ -203,18 +203,18 @@ pub(super) async fn list_past_holds(State(served): State<Arc<Served>>, uri: Uri)
     page_of(&served, &uri, Reader::hold_page, made).await
 }
 
-/// A time of which there is no history.
+/// A time without history.
 #[derive(Debug, Serialize, ToSchema)]
 struct Gap {
     /// From when.
     since: Timestamp,
     /// Until when.
     until: Timestamp,
-    /// Why.
+    /// The reason.
     why: GapCause,
 }
 
-/// Times of which there is no history, newest first.
+/// Times without history, newest first.
 #[utoipa::path(get, path = "/api/v2/history/gaps", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page of those that touch the range, newest first", body = Page<Gap>),
 ))]
@@ -227,29 +227,30 @@ pub(super) async fn list_gaps(State(served): State<Arc<Served>>, uri: Uri) -> Ap
     page_of(&served, &uri, Reader::gap_page, made).await
 }
 
-/// A notification, without what it says and to whom.
+/// A notification, without its text and its recipients.
 #[derive(Debug, Serialize, ToSchema)]
 struct Notification {
     /// Its number.
     id: u64,
-    /// The route that it goes.
+    /// Its route.
     #[schema(example = "mail")]
     route: String,
-    /// When it was put together.
+    /// When it was composed.
     created: Timestamp,
-    /// How it stands.
+    /// Its state.
     state: OutboxState,
-    /// How often it was tried.
+    /// The number of attempts.
     attempts: u32,
-    /// When it was last tried; null when it never was.
+    /// When it was last attempted; null for never.
     #[schema(required)]
     tried: Option<Timestamp>,
-    /// Why it last failed, in the other side's words. Null for readers who may not see those.
+    /// Why the last attempt failed, with the other side's text. Null for readers who may not see
+    /// it.
     #[schema(required)]
     last_error: Option<String>,
 }
 
-/// Notifications that were put together, newest first: the outbox, and what has left it.
+/// Composed notifications, newest first: those in the outbox, and those that have left it.
 #[utoipa::path(get, path = "/api/v2/history/outbox", tag = "history", params(RangeParams, PageParams), responses(
     (status = 200, description = "A page, newest first", body = Page<Notification>),
 ))]

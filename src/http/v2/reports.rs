@@ -1,5 +1,5 @@
-//! Reports that come in (passive checks): how a component is that labwatch does not ask, and what
-//! an experiment found when it tested itself.
+//! Incoming reports (passive checks): the state of components that labwatch does not probe, and the
+//! results of experiments' self-tests.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -31,16 +31,16 @@ const LIST: &str = "/api/v2/reports";
 /// The longest detail of a report, in bytes.
 const MAX_DETAIL_BYTES: usize = 1_000;
 
-/// How many reports of one token are taken in [`REPORTS_WITHIN`].
+/// How many reports of one token are accepted in [`REPORTS_WITHIN`].
 const MAX_REPORTS: u32 = 120;
 
-/// For how long they count.
+/// The time in which they are counted.
 const REPORTS_WITHIN: Duration = Duration::from_secs(60);
 
-/// Of how many tokens they are counted at the same time.
+/// The most tokens for which they are counted at the same time.
 const REPORTING_TOKENS: usize = 1_024;
 
-/// What these paths answer from.
+/// The state of these paths.
 #[derive(Clone)]
 pub(super) struct ReportState {
     health_state: HealthState,
@@ -52,7 +52,7 @@ impl From<&HealthRoutes> for ReportState {
     fn from(health: &HealthRoutes) -> Self {
         Self {
             health_state: health.health_state.clone(),
-            passive: Arc::clone(&health.pushed),
+            passive: Arc::clone(&health.passive),
             rate: Arc::new(RateLimit::new(
                 MAX_REPORTS,
                 REPORTS_WITHIN,
@@ -74,17 +74,17 @@ pub(super) fn reporting() -> Routes<ReportState> {
     Routes::needing(Need::Scope(Scope::Report)).add(routes!(make_report, withdraw_report))
 }
 
-/// What reports.
+/// The kind of reporter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum ReportKind {
     /// A `[[service]]` of the configuration without a `url`.
     Component,
-    /// An experiment that tested itself.
+    /// An experiment with a self-test.
     Experiment,
 }
 
-/// How something is: `warn` can be used, but is not as it should be.
+/// The reported state: `warn` can be used, but with a fault.
 #[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 enum Condition {
@@ -93,29 +93,29 @@ enum Condition {
     Error,
 }
 
-/// How something is, as it says itself.
+/// A report.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct MakeReport {
-    /// How it is.
+    /// Its state.
     state: Condition,
-    /// What is wrong, in words for people: one line.
+    /// What is wrong, as text: one line.
     #[serde(default)]
     #[schema(example = "the disk is full", max_length = 1000)]
     detail: String,
 }
 
-/// The last report of something.
+/// The last report of a component or an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = HealthReport)]
 struct Report {
-    /// What reports.
+    /// The kind of reporter.
     kind: ReportKind,
     /// Its name.
     #[schema(example = "wiki")]
     name: String,
-    /// How it is: `ok`, `warn` or `error` as it reported; `init` before its first report, `stale`
-    /// when that is too old to tell anything.
+    /// Its state: `ok`, `warn` or `error` as it reported; `init` before its first report, `stale`
+    /// when that is too old to count.
     #[schema(example = "ok")]
     state: &'static str,
     /// What is wrong; null for readers without a token.
@@ -126,23 +126,22 @@ struct Report {
     at: Option<Timestamp>,
 }
 
-/// What became of a report.
+/// The outcome of a report.
 #[derive(Debug, Serialize, ToSchema)]
 struct ReportTaken {
-    /// Whether it says something else than the last; what says the same only shows that it still
-    /// holds.
+    /// Whether it differs from the last report; a repeated one only renews the evidence.
     changed: bool,
     /// Until when it counts. After that the component is stale, which is not ok.
     fresh_until: Timestamp,
 }
 
 impl ReportState {
-    /// Everything that reports, by kind and name.
+    /// The last reports of all reporters, by kind and name.
     fn all(&self, sight: Visibility) -> Vec<Report> {
-        let picture = self.health_state.picture();
+        let health = self.health_state.snapshot();
         let detail = |detail: &str| sight.is_full().then(|| detail.to_owned());
         let passive = self.passive.names();
-        let components = picture.components.iter();
+        let components = health.components.iter();
         let components = components.filter(|component| passive.contains(&*component.name));
         let components = components.map(|component| Report {
             kind: ReportKind::Component,
@@ -151,8 +150,8 @@ impl ReportState {
             detail: detail(component.detail()),
             at: component.last_update.map(Timestamp::from),
         });
-        let experiments = picture.self_tests.iter().map(|(name, test)| {
-            let finding = test.finding(picture.at);
+        let experiments = health.self_tests.iter().map(|(name, test)| {
+            let finding = test.finding(health.at);
             Report {
                 kind: ReportKind::Experiment,
                 name: name.clone(),
@@ -174,7 +173,7 @@ impl ReportState {
     }
 }
 
-/// The last report of everything that reports by itself.
+/// The last reports of all components and experiments that report themselves.
 #[utoipa::path(get, path = "/api/v2/reports", tag = "reports", params(PageParams), responses(
     (status = 200, description = "A page, by kind and name", body = Page<Report>),
 ))]
@@ -191,7 +190,7 @@ async fn list_reports(
 
 /// The last report of one component or experiment.
 #[utoipa::path(get, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki")), responses(
+    params(("kind" = ReportKind, Path, description = "The kind of reporter"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki")), responses(
     (status = 200, description = "The report", body = Report),
 ))]
 async fn report(
@@ -203,16 +202,16 @@ async fn report(
     answer(&state.find(kind, &name, sight)?)
 }
 
-/// Reports how a component is, or what an experiment found when it tested itself. The last report
+/// Reports the state of a component, or the result of an experiment's self-test. The last report
 /// counts.
 ///
 /// A component is a `[[service]]` of the configuration without a `url`; its `period` is how long a
 /// report counts. The result of a self-test counts for a day and is one more check of the
-/// experiment in `/__agghealth`; it changes no evaluation.
+/// experiment in `/__agghealth`; it does not change the evaluation.
 #[utoipa::path(post, path = "/api/v2/reports/{kind}/{name}", tag = "reports", request_body = MakeReport,
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IdempotencyKey),
+    params(("kind" = ReportKind, Path, description = "The kind of reporter"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IdempotencyKey),
     responses(
-    (status = 201, description = "It is taken", body = ReportTaken, headers(("Location" = String, description = "The report"))),
+    (status = 201, description = "It is accepted", body = ReportTaken, headers(("Location" = String, description = "The report"))),
 ))]
 async fn make_report(
     State(state): State<ReportState>,
@@ -239,21 +238,21 @@ async fn make_report(
             "took a report"
         );
     }
-    let told = ReportTaken {
+    let taken = ReportTaken {
         changed: taken.changed,
         fresh_until: (jiff::Timestamp::now() + taken.fresh).into(),
     };
-    // What was reported stands in the log and in every view: it is no change by a maintainer.
-    let mut response = (StatusCode::CREATED, Noted::elsewhere(), answer(&told)?).into_response();
+    // A report is in the log and in every view: it is no change by a maintainer.
+    let mut response = (StatusCode::CREATED, Noted::elsewhere(), answer(&taken)?).into_response();
     if let Ok(place) = HeaderValue::from_str(uri.path()) {
         response.headers_mut().insert(LOCATION, place);
     }
     Ok(response)
 }
 
-/// Withdraws the last report: as if none had come.
+/// Withdraws the last report, as if there were none.
 #[utoipa::path(delete, path = "/api/v2/reports/{kind}/{name}", tag = "reports",
-    params(("kind" = ReportKind, Path, description = "What reports"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IfMatch),
+    params(("kind" = ReportKind, Path, description = "The kind of reporter"), ("name" = String, Path, min_length = 1, max_length = 256, description = "Its name", example = "wiki"), IfMatch),
     responses((status = 204, description = "It is withdrawn")))]
 async fn withdraw_report(
     State(state): State<ReportState>,

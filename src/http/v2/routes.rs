@@ -1,4 +1,4 @@
-//! The routes of version 2, by what stands behind them.
+//! The routes of version 2, by the state that they need.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::http::idempotency::{self, Idempotency};
 use crate::http::routes::{Routes, routes};
 use crate::http::served::Served;
 
-/// The routes that read the laboratory as it is and as it was.
+/// The routes that read the laboratory, now and in the past.
 pub(in crate::http) fn reading() -> Routes<Arc<Served>> {
     Routes::needing(Need::Read)
         .add(routes!(lab::lab))
@@ -61,7 +61,7 @@ pub(in crate::http) fn command_routes(orders: &OrderState, kept: &Arc<Idempotenc
         .with_state(orders)
 }
 
-/// The routes of categories, of components and of reports that come in.
+/// The routes of categories, components and incoming reports.
 pub(in crate::http) fn health_routes(health: &HealthRoutes, kept: &Arc<Idempotency>) -> Routes {
     let state = Categories::new(health);
     let categories = categories::reading().merge(safe_to_repeat(categories::changing(), kept));
@@ -72,7 +72,7 @@ pub(in crate::http) fn health_routes(health: &HealthRoutes, kept: &Arc<Idempoten
         .merge(reports.with_state(&health.into()))
 }
 
-/// Routes whose `POST` can be sent again with the same `Idempotency-Key`.
+/// Routes whose `POST` can be repeated with the same `Idempotency-Key`.
 fn safe_to_repeat<S: Clone + Send + Sync + 'static>(
     routes: Routes<S>,
     kept: &Arc<Idempotency>,

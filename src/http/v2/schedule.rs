@@ -1,5 +1,4 @@
-//! When maintenance is done, as the API takes and tells it: times with milliseconds, lengths in
-//! seconds.
+//! The schedule of maintenance in the API: times with milliseconds, durations in seconds.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::words::Day;
 use crate::http::error::{ApiError, ApiResult, Reason};
 use engine::Weekly;
 
-/// When maintenance is done: once, or every week.
+/// The schedule of maintenance: once, or every week.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase", deny_unknown_fields)]
 pub(super) enum Schedule {
@@ -28,25 +27,25 @@ pub(super) enum Schedule {
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Once {
-    /// From when.
+    /// The start.
     #[serde(serialize_with = "with_millis")]
     from: jiff::Timestamp,
-    /// Until when, itself not included.
+    /// The end, exclusive.
     #[serde(serialize_with = "with_millis")]
     until: jiff::Timestamp,
 }
 
-/// A time that comes every week.
+/// A time that recurs every week.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EveryWeek {
-    /// On which days it begins.
+    /// The days on which it begins.
     #[schema(min_items = 1, max_items = 7)]
     days: Vec<Day>,
-    /// When it begins, by the clock of the zone.
+    /// When it begins, in the time zone.
     #[schema(value_type = String, example = "08:00:00", pattern = "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$")]
     starts: Time,
-    /// How long it lasts by the clock of the zone, in seconds; at most a week.
+    /// How long it lasts on the clocks of the time zone, in seconds; at most a week.
     #[schema(minimum = 1, maximum = 604_800, example = 7200)]
     lasts_seconds: u64,
     /// The time zone, by its IANA name.
@@ -105,14 +104,14 @@ mod tests {
     }
 
     #[test]
-    fn a_schedule_is_told_as_it_was_taken() {
+    fn a_schedule_is_written_as_it_was_read() {
         let weekly = r#"{"weekly":{"days":["mon","fri"],"starts":"08:00:00","lasts_seconds":7200,"zone":"Europe/London"}}"#;
         assert_eq!(taken(weekly).as_deref(), Ok(weekly));
         let once =
             r#"{"once":{"from":"2026-11-21T08:00:00Z","until":"2026-11-21T10:00:00+01:00"}}"#;
-        let told =
+        let written =
             r#"{"once":{"from":"2026-11-21T08:00:00.000Z","until":"2026-11-21T09:00:00.000Z"}}"#;
-        assert_eq!(taken(once).as_deref(), Ok(told));
+        assert_eq!(taken(once).as_deref(), Ok(written));
         for wrong in [
             r#"{"weekly":{"days":[],"starts":"08:00","lasts_seconds":7200,"zone":"UTC"}}"#,
             r#"{"weekly":{"days":["mon"],"starts":"08:00","lasts_seconds":0,"zone":"UTC"}}"#,

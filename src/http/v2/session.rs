@@ -1,4 +1,4 @@
-//! Who asks, as their token or session says.
+//! The caller, by their token or session.
 
 use std::sync::Arc;
 
@@ -19,14 +19,14 @@ pub(super) fn routes() -> Routes<Arc<Authenticator>> {
     Routes::needing(Need::Always).add(routes!(session))
 }
 
-/// Who asks.
+/// The caller.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Session)]
 struct Who<'a> {
-    /// What forms and scripts of a session repeat with each change; empty for others, who need
-    /// none.
+    /// The CSRF text that forms and scripts of a session repeat with each change; empty for others,
+    /// who need none.
     csrf: &'a str,
-    /// Until when; null without a token.
+    /// When the token or session expires; null without one.
     #[schema(required)]
     expires: Option<Timestamp>,
     /// The name of the token.
@@ -36,9 +36,9 @@ struct Who<'a> {
     scopes: Vec<Scope>,
 }
 
-/// Who asks, and what they may.
+/// The caller and their permissions.
 #[utoipa::path(get, path = "/api/v2/session", tag = "access", responses(
-    (status = 200, description = "What the token or the session says", body = Who<'static>),
+    (status = 200, description = "The caller", body = Who<'static>),
 ))]
 async fn session(caller: Caller, _: NoParams) -> ApiResult {
     let holds = |scope: &Scope| {

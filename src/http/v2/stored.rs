@@ -1,5 +1,4 @@
-//! The way to the history: questions with a time limit, and what a reader is told when there is no
-//! answer.
+//! Queries of the history with a time limit, and the errors when there is no answer.
 
 use std::future::Future;
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::store::{ReadError, Reader};
 
-/// How long a question to the history may take. It waits beside the runtime's threads, so a disk
+/// The longest time for a query of the history. It runs outside of the runtime's threads, so a disk
 /// that hangs delays no other request.
 pub(in crate::http) const READ_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -20,12 +19,12 @@ impl Past {
         Self(reader)
     }
 
-    /// Whether there is a history to ask.
+    /// Whether a history is kept.
     pub(super) fn is_kept(&self) -> bool {
         self.0.is_some()
     }
 
-    /// What the reader answers to a question.
+    /// The result of a query.
     pub(super) async fn ask<'a, T, F>(
         &'a self,
         question: impl FnOnce(&'a Reader) -> F,
@@ -67,7 +66,7 @@ mod tests {
     use super::*;
     use crate::store::{Store, StoreSettings};
 
-    /// The status of the answer to a question whose own answer is this.
+    /// The status of the answer when a query has this result.
     async fn status<F: Future<Output = Result<(), ReadError>>>(answer: impl FnOnce() -> F) -> u16 {
         let dir = tempfile::tempdir().expect("a folder");
         let settings = StoreSettings {

@@ -1,5 +1,5 @@
 //! The stream of changes as server-sent events: one connection for each listener, which holds a
-//! place and no copy of anything.
+//! place and no copy of the data.
 
 use std::convert::Infallible;
 use std::net::{IpAddr, Ipv4Addr};
@@ -29,10 +29,10 @@ use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::seat::Seat;
 use crate::http::served::Served;
 
-/// How often a listener hears that the connection lives.
+/// How often a listener gets a sign of life.
 pub const PING_EVERY: Duration = Duration::from_secs(15);
 
-/// What a browser is told first: how long to wait before it comes back, in milliseconds.
+/// The first data of a stream: how long a browser waits before it reconnects, in milliseconds.
 const RETRY: &[u8] = b"retry: 2000\n\n";
 
 /// An event of the stream: its kind (`event`), and its data in JSON (`data`).
@@ -40,21 +40,21 @@ const RETRY: &[u8] = b"retry: 2000\n\n";
 #[serde(tag = "event", content = "data", rename_all = "kebab-case")]
 #[expect(dead_code, reason = "it documents what `differ` and `live` write")]
 pub(super) enum StreamEvent {
-    /// An experiment is new or other than before.
+    /// An experiment is new or has changed.
     Experiment(Line<'static>),
-    /// An experiment is forgotten.
+    /// An experiment was removed.
     Gone(Gone<'static>),
-    /// How many experiments are in which state, when that is other than before.
+    /// The number of experiments by state, when it has changed.
     Counts(Counts),
-    /// All sources, when one is other than before.
+    /// All sources, when one has changed.
     Sources(Vec<Source>),
-    /// The list has to be read anew.
+    /// The list must be read anew.
     Reset(Reset),
-    /// The connection lives. Has no id.
+    /// The connection is alive. Has no id.
     Ping(Ping),
 }
 
-/// What a listener is told every 15 seconds.
+/// The sign of life that a listener gets every 15 seconds.
 #[derive(Serialize, ToSchema)]
 pub(super) struct Ping {
     /// The time of the newest snapshot.
@@ -63,11 +63,11 @@ pub(super) struct Ping {
 
 /// Changes as they happen, as server-sent events.
 ///
-/// Each event but `ping` has an id. A listener that comes back with `Last-Event-ID` gets what it
-/// missed. One that does not read is cut. The first event of a new stream is a `reset`.
+/// Each event but `ping` has an id. A listener that reconnects with `Last-Event-ID` gets what it
+/// missed. One that does not read is disconnected. The first event of a new stream is a `reset`.
 #[utoipa::path(get, path = "/api/v2/stream", tag = "now",
-    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was seen last; browsers send it by themselves")),
-    responses((status = 200, description = "The events, as they come, for at most an hour, and no longer than the token or session that asked", content_type = "text/event-stream", body = StreamEvent)))]
+    params(("Last-Event-ID" = Option<String>, Header, description = "The id of the event that was received last; browsers send it by themselves")),
+    responses((status = 200, description = "The events as they occur, for at most an hour, and no longer than the token or session is valid", content_type = "text/event-stream", body = StreamEvent)))]
 pub(super) async fn stream(
     State(served): State<Arc<Served>>,
     _: NoParams,
@@ -97,7 +97,7 @@ pub(super) async fn stream(
     let headers = [
         (CONTENT_TYPE, HeaderValue::from_static("text/event-stream")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        // Proxies are asked not to gather events.
+        // Asks proxies not to buffer events.
         (
             HeaderName::from_static("x-accel-buffering"),
             HeaderValue::from_static("no"),
@@ -112,7 +112,7 @@ pub(super) async fn stream(
     Ok((headers, Body::from_stream(events_for(reader, first))).into_response())
 }
 
-/// A listener with what it needs from one event to the next.
+/// The state of a listener between two events.
 struct Reader {
     listener: Listener,
     pings: Interval,
@@ -125,8 +125,8 @@ fn pings() -> Interval {
     pings
 }
 
-/// What a listener is told, from the first words until it lags too far behind, its token or session
-/// ends, or labwatch stops.
+/// The events for a listener, until it lags too far behind, its token or session ends, or labwatch
+/// stops.
 fn events_for(reader: Reader, first: Bytes) -> impl Stream<Item = Result<Bytes, Infallible>> {
     stream::unfold((reader, Some(first)), async |(mut reader, first)| {
         let words = match first {
@@ -138,7 +138,7 @@ fn events_for(reader: Reader, first: Bytes) -> impl Stream<Item = Result<Bytes, 
 }
 
 impl Reader {
-    /// What comes next; `None` when that is nothing any more.
+    /// The next data; `None` at the end.
     async fn more(&mut self) -> Option<Bytes> {
         loop {
             let now = jiff::Timestamp::now();
@@ -172,7 +172,7 @@ impl Reader {
     }
 }
 
-/// Waits until what lasts so long is over.
+/// Waits for this long, or for ever.
 async fn ended(lasts: Option<Duration>) {
     match lasts {
         Some(lasts) => sleep(lasts).await,

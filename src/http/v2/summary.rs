@@ -1,5 +1,5 @@
-//! An experiment in a list: what the snapshot tells every reader of it, so that it is written as
-//! JSON once for as long as it does not change.
+//! An experiment in a list: the part that is the same for all readers, so that it is written as
+//! JSON once until it changes.
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -14,19 +14,19 @@ use engine::{self, Affected, ExperimentView, FlapView, ResourceView, StreamView}
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Experiment)]
 pub(super) struct Line<'a> {
-    /// Its name: what its streams and its host share.
+    /// Its name: the common part of the names of its streams and its host.
     #[schema(example = "pend00")]
     pub(super) name: &'a str,
-    /// How it is.
+    /// Its health.
     health: Health,
-    /// Since when.
+    /// Since when its health has not changed.
     since: Timestamp,
     /// What is wrong, most important first.
     issues: Vec<Issue>,
-    /// How it flaps; null when it does not.
+    /// The state of flapping; null when it does not flap.
     #[schema(required)]
     flapping: Option<Flapping>,
-    /// What suppresses notifications about it; null when nothing does.
+    /// The suppression of notifications about it; null when there is none.
     #[schema(required)]
     suppression: Option<Suppression>,
     /// Whether book's manifest lists it.
@@ -35,12 +35,12 @@ pub(super) struct Line<'a> {
     bookable: Bookable,
     /// The reason that book stores with it.
     reason: &'a str,
-    /// Where health and bookability do not fit; null where they do.
+    /// The contradiction between health and bookability; null where there is none.
     #[schema(required)]
     mismatch: Option<Mismatch>,
     /// The pools of interchangeable experiments that it is in.
     pools: Vec<&'a str>,
-    /// Who needs it, and when.
+    /// Its bookings.
     bookings: Bookings,
     /// Its jump connection (the remote login).
     jump: JumpHealth,
@@ -53,19 +53,19 @@ pub(super) struct Line<'a> {
     grace_until: Option<Timestamp>,
 }
 
-/// One thing that is wrong.
+/// A problem.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Issue {
     /// For programs: `missing jump`, `missing required <topic>`, `unhealthy <topic>`, `relay
     /// outage`.
     #[schema(example = "missing required pend00-st-data")]
     code: String,
-    /// For people.
+    /// As text.
     #[schema(example = "pend00-st-data is missing")]
     text: String,
 }
 
-/// How an experiment flaps.
+/// The state of flapping.
 #[derive(Debug, Serialize, ToSchema)]
 struct Flapping {
     /// Since when.
@@ -74,25 +74,24 @@ struct Flapping {
     steady_at: Timestamp,
 }
 
-/// What suppresses notifications about an experiment.
+/// The suppression of notifications about an experiment.
 #[derive(Debug, Serialize, ToSchema)]
 struct Suppression {
-    /// What suppresses it.
+    /// Its kind.
     kind: SuppressionKind,
-    /// When that ends; null when it does as soon as the experiment is well.
+    /// When it ends; null when it does as soon as the experiment is well.
     #[schema(required)]
     until: Option<Timestamp>,
 }
 
-/// The bookings of something that are under way or to come. Whose they are is not known here.
+/// The present and coming bookings of an experiment or a pool, without their users.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Bookings {
     /// How many are under way or start within 24 h.
     next_day: usize,
-    /// How many are under way or start within 7 d, those of the next day among them.
+    /// How many are under way or start within 7 d, including those of the next day.
     next_week: usize,
-    /// When the first of all of them starts, in the past when it is under way; null when there is
-    /// none.
+    /// When the first one starts, in the past when it is under way; null when there is none.
     #[schema(required)]
     first_start: Option<Timestamp>,
     /// Whether one is under way that its user has started.
@@ -108,9 +107,9 @@ pub(super) struct Stream<'a> {
     topic: &'a str,
     /// Whether book's manifest requires it.
     required: bool,
-    /// How it is.
+    /// Its health.
     health: StreamHealth,
-    /// How it is known whether it transmits.
+    /// The evidence that it transmits.
     evidence: Evidence,
 }
 

@@ -1,4 +1,4 @@
-//! What is asked for an acknowledgement, a silence or maintenance to be made.
+//! The requests that create an acknowledgement, a silence or a maintenance window.
 
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -9,8 +9,8 @@ use crate::http::error::{ApiError, ApiResult, Reason};
 use engine::model::NameError;
 use engine::{Command, NamePattern};
 
-/// An acknowledgement to be made. Exactly one of `experiments`, `pool`, `component` and
-/// `installation` says of what.
+/// An acknowledgement to be created. Exactly one of `experiments`, `pool`, `component` and
+/// `installation` is its subject.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Acknowledge {
@@ -23,7 +23,7 @@ pub(super) struct Acknowledge {
     until: Option<jiff::Timestamp>,
 }
 
-/// An acknowledgement to be made: of experiments, of those of a pool, of a component, or of the
+/// An acknowledgement to be created: of experiments, of those of a pool, of a component, or of the
 /// whole laboratory.
 #[derive(ToSchema)]
 #[schema(as = Acknowledge)]
@@ -45,23 +45,23 @@ macro_rules! acknowledge_forms {
         pub(super) struct $name {
             $(#[$about])*
             $field: $type,
-            /// What is done about it: one line.
+            /// What is being done about it: one line.
             #[schema(example = "motor ordered, here on Friday", min_length = 1, max_length = 500)]
             text: String,
-            /// When it ends at the latest; without, when it is well again.
+            /// When it ends at the latest; by default when it is well again.
             until: Option<Timestamp>,
         }
     )*};
 }
 
 acknowledge_forms! {
-    /// Those of some experiments that are bad.
+    /// Those of some experiments that have a problem.
     AcknowledgeExperiments {
         /// A name, or a pattern with `*` and `?`.
         #[schema(example = "pend*", min_length = 1, max_length = 256)]
         experiments: String
     }
-    /// Those of the experiments of a pool that are bad.
+    /// Those of the experiments of a pool that have a problem.
     AcknowledgePool {
         /// The name of the pool.
         #[schema(example = "pend", min_length = 1, max_length = 256)]
@@ -73,7 +73,7 @@ acknowledge_forms! {
         #[schema(example = "relay", min_length = 1, max_length = 256)]
         component: String
     }
-    /// All of the laboratory.
+    /// The whole laboratory.
     AcknowledgeInstallation {
         /// Always true.
         installation: bool
@@ -106,7 +106,7 @@ impl Acknowledge {
     }
 }
 
-/// A silence to be made.
+/// A silence to be created.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = MakeSilence)]
 #[serde(deny_unknown_fields)]
@@ -142,7 +142,7 @@ pub(super) struct PlanMaintenance {
     /// Why: one line.
     #[schema(example = "cleaning", min_length = 1, max_length = 500)]
     reason: String,
-    /// When.
+    /// Its schedule.
     schedule: Schedule,
 }
 

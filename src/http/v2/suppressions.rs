@@ -1,5 +1,5 @@
-//! Acknowledgements, silences and maintenance windows: each is listed, made, read and ended at its
-//! own noun. They suppress notifications and change nothing else.
+//! Acknowledgements, silences and maintenance windows: each can be listed, created, read and ended.
+//! They suppress notifications and change nothing else.
 
 use std::sync::Arc;
 
@@ -49,40 +49,40 @@ pub(super) fn changing() -> Routes<OrderState> {
         .add(routes!(end_maintenance))
 }
 
-/// What is known to be bad: no notification about it until it is well again or gets worse.
+/// A known problem: no notification about it until it is well again or gets worse.
 #[derive(Debug, Serialize, ToSchema)]
 struct Acknowledgement {
-    /// Its number; null for what stands in the policy in etcd, which ends there.
+    /// Its id; null for one from the policy in etcd, which is ended there.
     #[schema(required)]
     id: Option<u64>,
-    /// What it is about.
+    /// The kind of its subject.
     kind: SubjectKind,
     /// The name of the experiment or the component; null for the whole laboratory.
     #[schema(required, example = "pend00")]
     name: Option<String>,
-    /// How bad it was then: what gets worse is not acknowledged by this.
+    /// The health that was acknowledged: a worse one is not.
     health: Health,
-    /// What is done about it; null for readers without a token.
+    /// What is being done about it; null for readers without a token.
     #[schema(required)]
     text: Option<String>,
     /// The name of the token that made it; null for readers without a token.
     #[schema(required)]
     by: Option<String>,
-    /// When it was made.
+    /// When it was created.
     since: Timestamp,
-    /// When it ends at the latest; null where it ends when it is well again, or with its key in
-    /// the policy.
+    /// When it ends at the latest; null where it ends when its subject is well again, or with its
+    /// key in the policy.
     #[schema(required)]
     until: Option<Timestamp>,
     /// Whether it suppresses notifications now.
     active: bool,
 }
 
-/// Experiments about which nothing is notified for a while.
+/// Experiments without notifications for a while.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Silence)]
 struct SilenceView {
-    /// Its number.
+    /// Its id.
     id: u64,
     /// Which experiments: a name, or a pattern with `*` and `?`.
     #[schema(example = "spin0?")]
@@ -93,7 +93,7 @@ struct SilenceView {
     /// The name of the token that made it; null for readers without a token.
     #[schema(required)]
     by: Option<String>,
-    /// When it was made. It holds from then on.
+    /// When it was created. It takes effect from then on.
     since: Timestamp,
     /// When it ends.
     until: Timestamp,
@@ -101,10 +101,10 @@ struct SilenceView {
     active: bool,
 }
 
-/// Experiments that are worked on at certain times.
+/// Experiments with planned maintenance.
 #[derive(Debug, Serialize, ToSchema)]
 struct MaintenanceWindow {
-    /// Its number; null for what stands in the configuration, which cannot be ended here.
+    /// Its id; null for one from the configuration, which cannot be ended here.
     #[schema(required)]
     id: Option<u64>,
     /// Which experiments: a name, or a pattern with `*` and `?`.
@@ -118,26 +118,26 @@ struct MaintenanceWindow {
     by: Option<String>,
     /// When it was planned.
     since: Timestamp,
-    /// When it is done.
+    /// Its schedule.
     schedule: Schedule,
     /// Whether it suppresses notifications now.
     active: bool,
-    /// When it is or will be open next; null where it is over.
+    /// Its present or next occurrence; null where it is over.
     #[schema(required)]
     next: Option<Span>,
 }
 
-/// A time from and until.
+/// A range of time.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Occurrence)]
 struct Span {
-    /// From when.
+    /// The start.
     from: Timestamp,
-    /// Until when, itself not included.
+    /// The end, exclusive.
     until: Timestamp,
 }
 
-/// What this reader may see of a text that a maintainer wrote.
+/// A maintainer's text, if this reader may see it.
 fn shown(text: &str, sight: Visibility) -> Option<String> {
     sight.is_full().then(|| text.to_owned())
 }
@@ -205,8 +205,7 @@ impl MaintenanceWindow {
     }
 }
 
-/// A page of what `make` makes of suppressions: first those of the configuration, then by their
-/// numbers.
+/// A page of the suppressions that `make` accepts: first those of the configuration, then by id.
 fn list<T: Serialize>(
     state: &OrderState,
     uri: &Uri,
@@ -222,14 +221,14 @@ fn list<T: Serialize>(
     Paging::asked(uri)?.pick(uri, items).answer(uri)
 }
 
-/// The suppression of this number and kind.
+/// The suppression of this id and kind.
 fn find<T>(
     snapshot: &Snapshot,
     id: &str,
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> ApiResult<(SuppressionId, T)> {
     let nothing = |words: String| ApiError::new(Reason::NotFound, words);
-    // A number has one form, so that what is noted by its path is found again: neither `+7` nor
+    // An id has one form, so that a change recorded by its path can be found: neither `+7` nor
     // `07`.
     let number = id.parse::<u64>().ok();
     let number = number.filter(|number| number.to_string() == id);
@@ -246,7 +245,7 @@ fn find<T>(
         })
 }
 
-/// Ends a suppression of this number and kind.
+/// Ends the suppression of this id and kind.
 async fn end<T: Serialize>(
     state: &OrderState,
     caller: &Caller,
@@ -262,7 +261,7 @@ async fn end<T: Serialize>(
         .ended()
 }
 
-/// Makes a suppression.
+/// Creates a suppression.
 async fn make(
     state: &OrderState,
     caller: &Caller,
@@ -282,14 +281,14 @@ macro_rules! nouns {
     ($($path:literal, $one:literal, $view:ty, $list:ident, $read:ident, $end:ident: $listed:literal, $shown:literal, $ended:literal;)*) => {$(
         #[doc = $listed]
         #[utoipa::path(get, path = $path, tag = "suppressions", params(PageParams), responses(
-            (status = 200, description = "A page, by number", body = Page<$view>),
+            (status = 200, description = "A page, by id", body = Page<$view>),
         ))]
         async fn $list(State(state): State<OrderState>, Viewer(sight): Viewer, uri: Uri) -> ApiResult {
             list(&state, &uri, |note| <$view>::of(note, sight))
         }
 
         #[doc = $shown]
-        #[utoipa::path(get, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its number")), responses(
+        #[utoipa::path(get, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its id")), responses(
             (status = 200, description = "It", body = $view),
         ))]
         async fn $read(
@@ -302,7 +301,7 @@ macro_rules! nouns {
         }
 
         #[doc = $ended]
-        #[utoipa::path(delete, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its number"), DryRun, IfMatch), responses(
+        #[utoipa::path(delete, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its id"), DryRun, IfMatch), responses(
             (status = 200, response = Done),
         ))]
         async fn $end(
@@ -328,11 +327,11 @@ nouns! {
     "All maintenance windows; first those of the configuration.", "One maintenance window.", "Ends a maintenance window before its time.";
 }
 
-/// Acknowledges what is bad: no notification about it until it is well again or gets worse. Book
-/// and the evaluation are not affected.
+/// Acknowledges a problem: no notification about it until it is well again or gets worse. Book and
+/// the evaluation are not affected.
 ///
-/// Of several experiments each that is bad gets an acknowledgement of its own; `Location` is then
-/// the list.
+/// Of several experiments each with a problem gets an acknowledgement of its own; `Location` is
+/// then the list.
 #[utoipa::path(post, path = "/api/v2/acknowledgements", tag = "suppressions", request_body = AcknowledgeForm,
     params(DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),
@@ -363,7 +362,7 @@ async fn make_silence(
     make(&state, &caller, query.as_deref(), body.command()?, list).await
 }
 
-/// Plans maintenance: once, or every week by the clock of a time zone.
+/// Plans maintenance: once, or every week in a time zone.
 #[utoipa::path(post, path = "/api/v2/maintenance-windows", tag = "suppressions", request_body = PlanMaintenance,
     params(DryRun, IdempotencyKey), responses(
     (status = 200, response = Would),

@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 /// A day of the clock.
 pub(super) const DAY: Duration = Duration::from_secs(24 * 3_600);
 
-/// A moment as version 2 tells it. It has the name of the type that it wraps, because `utoipa`
-/// knows a time by that.
+/// A time in version 2. It has the name of the type that it wraps, because `utoipa` recognises a
+/// time by that.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Timestamp(jiff::Timestamp);
 
@@ -30,7 +30,7 @@ mod tests {
 
     #[test]
     fn a_time_always_has_three_digits() {
-        for (given, told) in [
+        for (given, written) in [
             ("2026-11-21T08:00:00Z", "2026-11-21T08:00:00.000Z"),
             ("2026-11-21T08:00:00.1Z", "2026-11-21T08:00:00.100Z"),
             ("2026-11-21T08:00:00.123456789Z", "2026-11-21T08:00:00.123Z"),
@@ -38,7 +38,7 @@ mod tests {
         ] {
             let at: jiff::Timestamp = given.parse().expect("a time");
             let text = serde_json::to_value(Timestamp::from(at)).expect("serialises");
-            assert_eq!(text, told, "{given}");
+            assert_eq!(text, written, "{given}");
         }
     }
 }

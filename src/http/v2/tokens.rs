@@ -1,5 +1,5 @@
-//! Tokens: which are revoked, and revoking one more. Tokens are made by `labwatch token` alone: one
-//! that a token could make would outlive the revocation of that token.
+//! Tokens: lists and extends the revoked ones. Only `labwatch token` makes tokens: one made by
+//! another token would survive that token's revocation.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,8 +22,8 @@ use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::routes::{Routes, routes};
 
-/// How long an answer waits for the disk. The revocation holds in any case; the answer says whether
-/// it is kept.
+/// How long an answer waits for the disk. The revocation takes effect in any case; the answer says
+/// whether it is stored.
 const KEEP_WITHIN: Duration = Duration::from_secs(5);
 
 /// All routes.
@@ -33,29 +33,29 @@ pub(super) fn routes() -> Routes<Arc<Authenticator>> {
         .add(routes!(token, revoke_token))
 }
 
-/// A token, or the session of a browser, that is revoked.
+/// A revoked token, or a browser's session.
 #[derive(Debug, Serialize, ToSchema)]
 struct RevokedToken {
     /// Its id.
     #[schema(example = "9f86d081884c7d659a2feaa0")]
     id: String,
-    /// Until when that is remembered: nothing with this id is valid for longer.
+    /// Until when this is kept: nothing with this id is valid for longer.
     until: Timestamp,
 }
 
-/// What came of revoking.
+/// The outcome of a revocation.
 #[derive(Debug, Serialize, ToSchema)]
 struct Revocation {
     /// The id of the token.
     #[schema(example = "9f86d081884c7d659a2feaa0")]
     id: String,
-    /// Whether it is on disk. Where not, the token is refused only until the next start.
+    /// Whether it is on disk. If not, the token is refused only until the next start.
     kept: bool,
-    /// Until when it is remembered.
+    /// Until when it is kept.
     until: Timestamp,
 }
 
-/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in
+/// The revoked tokens and sessions. Others are not known here: the permissions of a token are in
 /// the token.
 #[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
     (status = 200, description = "A page, by id", body = Page<RevokedToken>),
@@ -75,7 +75,7 @@ async fn list_tokens(State(authenticator): State<Arc<Authenticator>>, uri: Uri) 
 
 /// Whether a token is revoked.
 #[utoipa::path(get, path = "/api/v2/tokens/{id}", tag = "access",
-    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` printed it", example = "9f86d081884c7d659a2feaa0")),
     responses((status = 200, description = "It is. 404 where it is not", body = RevokedToken)))]
 async fn token(
     State(authenticator): State<Arc<Authenticator>>,
@@ -97,7 +97,7 @@ async fn token(
 /// Revokes a token, and every session made from it. Revoking one that was never issued does no
 /// harm.
 #[utoipa::path(delete, path = "/api/v2/tokens/{id}", tag = "access",
-    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` told it", example = "9f86d081884c7d659a2feaa0")),
+    params(("id" = String, Path, pattern = "^[0-9A-Za-z]{1,64}$", description = "The id of the token, as `labwatch token` printed it", example = "9f86d081884c7d659a2feaa0")),
     responses((status = 200, description = "It is revoked", body = Revocation)))]
 async fn revoke_token(
     State(authenticator): State<Arc<Authenticator>>,
@@ -118,12 +118,12 @@ async fn revoke_token(
             "cannot keep the revocation of a token, so it holds only until the next start: revoke it again later"
         );
     }
-    let told = Revocation {
+    let revocation = Revocation {
         id: revoked.id,
         kept,
         until: revoked.until.into(),
     };
-    Ok((noted, answer(&told)?).into_response())
+    Ok((noted, answer(&revocation)?).into_response())
 }
 
 /// The id that a path names.

@@ -1,5 +1,5 @@
-//! The closed sets of words of version 2. Each is made of the type that the rest of labwatch
-//! decides with, so a word that is missing here does not compile, and the document lists them all.
+//! The closed sets of values of version 2. Each is generated from the type that the rest of
+//! labwatch decides with, so a missing value does not compile, and the document lists them all.
 
 use serde::de::IntoDeserializer;
 use serde::de::value::StrDeserializer;
@@ -132,7 +132,7 @@ words! {
         Stopped = engine::Forwarding::Stopped,
     }
 
-    /// How a route sends.
+    /// The channel of a route.
     Channel of engine::Channel {
         Mail = engine::Channel::Mail,
         Webhook = engine::Channel::Http(engine::HttpChannel::Webhook),
@@ -157,7 +157,7 @@ words! {
         Installation = engine::Subject::Installation,
     }
 
-    /// Whose incident it was.
+    /// The kind of subject of an incident.
     IncidentKind of &store::Subject {
         Experiment = store::Subject::Experiment(_),
         Source = store::Subject::Source(_),
@@ -187,7 +187,7 @@ words! {
     }
 }
 
-/// What came of a switch.
+/// The outcome of a switch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) enum SwitchOutcome {
@@ -198,8 +198,8 @@ pub(super) enum SwitchOutcome {
 }
 
 impl SwitchOutcome {
-    /// The outcome that the history has this word for.
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    /// The outcome with this name in the history.
+    pub(super) fn parse(word: &str) -> Option<Self> {
         let word: StrDeserializer<'_, serde::de::value::Error> = word.into_deserializer();
         Self::deserialize(word).ok()
     }

@@ -1,4 +1,4 @@
-//! Revocations and sign-outs of several replicas: what one knows is taken in by the others.
+//! Merges revocations and sign-outs between replicas.
 
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
@@ -14,7 +14,8 @@ use super::{
     revoked_in, revoked_key, signed_out_key, time, time_in,
 };
 
-/// What is over is removed this much later: a replica whose clock is behind would put it back.
+/// Expired entries are removed this much later: a replica whose clock is behind would put them
+/// back.
 const CLOCKS_DIFFER: Duration = Duration::from_secs(3_600);
 
 impl Revocations {
@@ -23,7 +24,7 @@ impl Revocations {
         self.changed.notified().await;
     }
 
-    /// Takes in what other replicas know, and keeps it. What is over is not taken in.
+    /// Merges the entries of other replicas into ours and stores them. Expired ones are left out.
     pub fn merge(&self, shared: &BTreeMap<String, Value>, now: Timestamp) {
         let mut ended = self.ended.write().unwrap_or_else(PoisonError::into_inner);
         let changes = ended.merge(shared, now);
@@ -31,9 +32,8 @@ impl Revocations {
         self.hand_over(changes);
     }
 
-    /// What is to be written to what replicas share: what is known here and does not stand there,
-    /// and the removal of what stands there and counts no more. All of what stands there is
-    /// taken in before.
+    /// The changes to the shared entries: ours that are missing there, and the removal of those
+    /// there that count no more. All shared entries must have been merged before.
     #[must_use]
     pub fn news(
         &self,
@@ -50,7 +50,7 @@ impl Revocations {
             is_over(key, value, long_ago)
                 || (!is_over(key, value, now) && ended.has_displaced(key, value))
         });
-        // What takes the place of something is written before that goes.
+        // A replacement is written before what it replaces is removed.
         missing
             .map(|(key, value)| (key, Some(value)))
             .chain(gone.map(|(key, _)| (key.clone(), None)))
@@ -82,7 +82,7 @@ impl Ended {
         }
         for Revoked { id, until } in revoked_in(shared) {
             // The later one counts, here as there: otherwise replicas that both revoked it would
-            // write over each other for ever.
+            // overwrite each other for ever.
             let is_later = self.tokens.get(&id).is_none_or(|known| until > *known);
             if until > now && !self.has_folded(until) && is_later {
                 changes.extend(self.forget_sessions_of(&id));
@@ -105,8 +105,8 @@ impl Ended {
         changes
     }
 
-    /// Whether the time before which all tokens are revoked stands for a revocation that is
-    /// remembered until then.
+    /// Whether the time before which all tokens are revoked includes a revocation that is kept
+    /// until then.
     fn has_folded(&self, until: Timestamp) -> bool {
         self.not_before.is_some_and(|at| revoked_at(until) <= at)
     }
@@ -127,8 +127,8 @@ impl Ended {
             .is_some_and(|own| own.contains_key(id))
     }
 
-    /// Whether what others shared, and is not over, was given up here for want of room or because
-    /// its token is revoked.
+    /// Whether a shared entry that has not expired was dropped here, for the bound or because its
+    /// token is revoked.
     fn has_displaced(&self, key: &str, value: &Value) -> bool {
         if let Some(id) = key.strip_prefix(REVOKED) {
             let is_folded = time_in(value).is_some_and(|until| self.has_folded(until));
@@ -140,7 +140,7 @@ impl Ended {
     }
 }
 
-/// Whether an entry that replicas share is over: it would have ended by itself.
+/// Whether a shared entry has expired.
 fn is_over(key: &str, value: &Value, now: Timestamp) -> bool {
     let until = if key.starts_with(REVOKED) {
         time_in(value)
@@ -161,12 +161,12 @@ mod tests {
     use super::*;
 
     impl Revocations {
-        /// All of it as it is kept.
+        /// All entries in their stored form.
         fn entries(&self) -> BTreeMap<String, Value> {
             self.ended.read().expect("whole").entries()
         }
 
-        /// Takes in what is shared, and writes to it. Returns how much it wrote.
+        /// Merges and then updates the shared entries. Returns the number of changes.
         fn sync(&self, shared: &mut BTreeMap<String, Value>, now: Timestamp) -> usize {
             self.merge(shared, now);
             let news = self.news(shared, now);
@@ -180,7 +180,7 @@ mod tests {
         }
     }
 
-    /// Has all of them sync until none writes any more.
+    /// Makes all of them sync until none has changes.
     fn settle(replicas: &[&Revocations], shared: &mut BTreeMap<String, Value>, now: Timestamp) {
         for _ in 0..10 {
             let wrote = replicas.iter().map(|one| one.sync(shared, now));

@@ -1,4 +1,4 @@
-// What a script adds to the page: it stays up to date, says times in the reader's zone, and takes keys. Without it the page is whole too.
+// The script of the page: refreshes it, shows times in the reader's zone, and handles keys. The page is complete without it.
 
 /** How often the page asks anew (ms): when nothing streams, when something does or the page is hidden, and after how long it is called old. */
 const ASK = 5000, ASK_SELDOM = 30000, OLD = 15000;
@@ -9,7 +9,7 @@ const html = window.trustedTypes?.createPolicy("labwatch", { createHTML: (text) 
 const $ = (id) => document.getElementById(id);
 
 const plain = document.body.classList.contains("plain");
-let heard = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null, opener = null;
+let lastReceived = Date.now(), lost = false, streams = false, asking = false, again = false, timer = 0, due = Infinity, asked = 0, events = null, opener = null;
 
 /* Up to date */
 
@@ -22,13 +22,13 @@ async function refresh() {
     const answer = await fetch(location.href, { headers: { accept: "text/html" }, signal: AbortSignal.timeout(PATIENCE), cache: "no-cache" });
     if (!answer.ok && answer.status !== 404) throw new Error(`status ${answer.status}`);
     take(new DOMParser().parseFromString(html.createHTML(await answer.text()), "text/html"));
-    heard = Date.now();
+    lastReceived = Date.now();
     lost = false;
   } catch {
     lost = true;
   }
   asking = false;
-  tell();
+  showAge();
   later(again ? GATHER : patient() ? ASK_SELDOM : ASK);
   again = false;
 }
@@ -89,13 +89,13 @@ function listen() {
   events = new EventSource(address);
   events.onopen = () => { streams = true; soon(); };
   events.onerror = () => {
-    // It comes back by itself, again and again: only the first time is a reason to ask.
+    // It reconnects by itself, repeatedly: only the first time needs a request.
     if (streams) later(GATHER);
     streams = false;
     if (events?.readyState === EventSource.CLOSED) { events = null; setTimeout(listen, ASK_SELDOM); }
   };
   for (const kind of ["experiment", "gone", "counts", "sources", "reset"]) events.addEventListener(kind, soon);
-  events.addEventListener("ping", () => { heard = Date.now(); });
+  events.addEventListener("ping", () => { lastReceived = Date.now(); });
 }
 
 function hush() {
@@ -106,8 +106,8 @@ function hush() {
 
 /* How fresh it is */
 
-function tell() {
-  const age = Date.now() - heard, live = $("live"), note = $("lost");
+function showAge() {
+  const age = Date.now() - lastReceived, live = $("live"), note = $("lost");
   const is = lost ? "lost" : age > (patient() ? ASK_SELDOM + OLD : OLD) ? "old" : "live";
   if (live) {
     live.hidden = false;
@@ -117,7 +117,7 @@ function tell() {
   }
   if (note.hidden === lost) {
     note.hidden = !lost;
-    note.textContent = lost ? `Connection lost. What you see is from ${clock(new Date(heard))}. Trying again.` : "";
+    note.textContent = lost ? `Connection lost. What you see is from ${clock(new Date(lastReceived))}. Trying again.` : "";
   }
 }
 
@@ -195,7 +195,7 @@ function preview(form) {
       for (const field of form.elements) field.removeAttribute("aria-invalid");
       for (const wrong of next.querySelectorAll("#order [aria-invalid]")) $(wrong.id)?.setAttribute("aria-invalid", "true");
       delete effect.dataset.is;
-      // What it does stands below by itself: the button that would show it is not needed.
+      // The effect is shown below by itself: the button for it is not needed.
       check.parentElement.hidden = $("confirm") !== null;
       $("change")?.remove();
     } catch { /* The button still shows what it does. */ check.parentElement.hidden = false; }
@@ -260,7 +260,7 @@ document.addEventListener("keydown", (event) => {
 });
 
 document.addEventListener("change", (event) => { if (event.target.matches("form[role=search] select")) event.target.form.requestSubmit(); });
-// An address holds only what is asked for.
+// An address holds only filters that are set.
 document.addEventListener("formdata", ({ formData }) => { for (const [name, value] of [...formData]) if (value === "") formData.delete(name); });
 localise(document);
 theme();
@@ -268,8 +268,8 @@ if (document.body.classList.contains("still")) {
   setInterval(() => ages(document), 1000);
   if ($("order")) preview($("order"));
 } else {
-  tell();
-  setInterval(() => { ages(document); tell(); }, 1000);
+  showAge();
+  setInterval(() => { ages(document); showAge(); }, 1000);
   listen();
   document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
   addEventListener("pagehide", hush);

@@ -1,5 +1,5 @@
-//! The effect of an order in words, before it is given. The words are the engine's; what a person
-//! asks next stands beside them.
+//! The preview of a command's effect. The texts are the engine's; details that a reader needs next
+//! are added.
 
 use jiff::Timestamp;
 use maud::{Markup, html};
@@ -10,10 +10,10 @@ use crate::http::page::words::{self, clip};
 use engine::model::Stub;
 use engine::{Affected, Command, Impact, Snapshot, SuppressionId};
 
-/// The most experiments that are listed by name, beyond those that the engine's words name.
+/// The most experiments that are listed by name, beyond those that the engine's text names.
 const MAX_LISTED: usize = 200;
 
-/// Up to how many experiments the engine's words name themselves.
+/// The most experiments that the engine's text names itself.
 const NAMED: usize = 5;
 
 /// What an order does, as a list of sentences.
@@ -73,7 +73,7 @@ fn names(stubs: &[Stub]) -> Markup {
     }
 }
 
-/// The sentence with a capital at its start, unless it starts with a name.
+/// The sentence with a capital letter, unless it starts with a name.
 fn capital(sentence: &str) -> String {
     let as_str = sentence.split(' ').next().unwrap_or_default();
     if !as_str.chars().all(|letter| letter.is_ascii_lowercase()) {

@@ -1,16 +1,16 @@
-//! The fields of a form, from an address or a body. Knows no form.
+//! The fields of any form, from an address or a body.
 
 use url::form_urlencoded;
 
-/// The most fields that are read of a form; none of ours has as many.
+/// The most fields that are read of a form; none of ours has that many.
 const MAX_FIELDS: usize = 40;
 
-/// The fields of a form, in their order. A field that is not there is as one that is empty.
+/// The fields of a form, in their order. A missing field counts as empty.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// The fields of an encoded form.
+    /// Decodes the fields of a form.
     pub(super) fn of(encoded: &[u8]) -> Self {
         let pairs = form_urlencoded::parse(encoded).take(MAX_FIELDS);
         Self(
@@ -20,12 +20,12 @@ impl Fields {
         )
     }
 
-    /// What stands in a field, without white space around it.
+    /// The value of a field, without white space around it.
     pub(super) fn get(&self, name: &str) -> &str {
         self.all(name).next().unwrap_or_default()
     }
 
-    /// What stands in all fields of this name.
+    /// The values of all fields of this name.
     pub(super) fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a str> {
         self.0
             .iter()
@@ -33,7 +33,7 @@ impl Fields {
             .map(|(_, value)| value.as_str())
     }
 
-    /// The fields as an address has them, without this one.
+    /// The fields as a query string, without this one.
     pub(super) fn without(&self, name: &str) -> String {
         let kept = self
             .0

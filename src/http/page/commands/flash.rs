@@ -1,5 +1,5 @@
-//! That an order was carried out, on the page to which its giver is sent. The address says only
-//! which order; the words come from the picture.
+//! The flash message after a command. The address holds only the kind of command; the text comes
+//! from the snapshot.
 
 use maud::{Markup, html};
 
@@ -15,24 +15,23 @@ use engine::{ManualOverride, Receipt, Snapshot, SuppressionId};
 /// The most numbers that an address holds.
 const MAX_IDS: usize = 20;
 
-/// An order that was carried out.
+/// A command that was carried out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(in crate::http::page) struct Said {
-    /// What it was about.
+pub(in crate::http::page) struct Flash {
     pub(super) about: About,
     /// Whether it survives a restart.
     pub(super) kept: bool,
 }
 
-/// What an order was about.
+/// The subject of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum About {
-    /// It keeps quiet.
+    /// Suppressions begin.
     Suppression(Vec<SuppressionId>),
-    /// It keeps quiet no longer.
+    /// A suppression ends.
     Ended(SuppressionId),
-    /// Something is to be done to this resource in book.
-    Wished(String),
+    /// A manual override of this resource in book is requested.
+    Override(String),
     /// A category was opened or closed.
     Category {
         /// Its name.
@@ -42,8 +41,8 @@ pub(super) enum About {
     },
 }
 
-impl Said {
-    /// What the query of an address says was done, if anything.
+impl Flash {
+    /// The command that the query of an address holds, if any.
     pub(in crate::http::page) fn of(query: Option<&str>) -> Option<Self> {
         let fields = Fields::of(query?.as_bytes());
         let mut ids = fields
@@ -53,9 +52,9 @@ impl Said {
             .map(SuppressionId)
             .take(MAX_IDS);
         let about = match fields.get("did") {
-            "quieted" => Some(About::Suppression(ids.collect())),
+            "suppressed" => Some(About::Suppression(ids.collect())),
             "ended" => ids.next().map(About::Ended),
-            "wished" => Some(About::Wished(fields.get("of").to_owned())),
+            "overridden" => Some(About::Override(fields.get("of").to_owned())),
             did @ ("opened" | "closed") => Some(About::Category {
                 name: fields.get("of").to_owned(),
                 open: did == "opened",
@@ -68,8 +67,8 @@ impl Said {
         })
     }
 
-    /// The address of the page that says so: the experiment's where it is about one, or else the
-    /// list of holds and silences.
+    /// The address of the page with the message: the experiment's where it is about one, or else
+    /// the list of holds and silences.
     pub(super) fn address(&self, receipt: &Receipt) -> String {
         let page = match receipt.effect.stubs.as_slice() {
             _ if matches!(self.about, About::Category { .. }) => "/categories".to_owned(),
@@ -84,9 +83,9 @@ impl Said {
                 .join(",")
         };
         let (did, of) = match &self.about {
-            About::Suppression(ids) => ("quieted", list(ids)),
+            About::Suppression(ids) => ("suppressed", list(ids)),
             About::Ended(id) => ("ended", id.to_string()),
-            About::Wished(resource) => ("wished", resource.clone()),
+            About::Override(resource) => ("overridden", resource.clone()),
             About::Category { name, open } => {
                 (if *open { "opened" } else { "closed" }, name.clone())
             }
@@ -95,7 +94,7 @@ impl Said {
         below(&page, [("did", did), ("of", &of)].into_iter().chain(kept))
     }
 
-    /// The words for it.
+    /// The message.
     pub(in crate::http::page) fn note(&self, frame: &Frame<'_>) -> Markup {
         html! { div.banner.is-ok #done role="status" { (shape("ok")) p {
             strong { "Done. " } (self.words(frame))
@@ -118,15 +117,15 @@ impl Said {
                 },
                 About::Ended(id) if known(id).is_some() => "It is about to end.",
                 About::Ended(_) => "It is over: problems are notified again.",
-                About::Wished(resource) => (wished(snapshot, resource)),
+                About::Override(resource) => (override_state(snapshot, resource)),
                 About::Category { name, open } => (switched(frame, name, *open)),
             }
         }
     }
 }
 
-/// How a resource is after a person wanted something of it.
-fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
+/// The state of a resource after a manual override.
+fn override_state(snapshot: &Snapshot, resource: &str) -> Markup {
     let found = snapshot
         .experiments
         .iter()
@@ -150,13 +149,13 @@ fn wished(snapshot: &Snapshot, resource: &str) -> Markup {
     html! { strong { (clip(resource)) } " " (words) }
 }
 
-/// How a category is after a person opened or closed it.
+/// The state of a category after a person opened or closed it.
 fn switched(frame: &Frame<'_>, name: &str, open: bool) -> Markup {
     let enabled = frame
         .categories
         .and_then(|known| {
             known
-                .standings()
+                .category_statuses()
                 .into_iter()
                 .find(|of| of.rules.name == name)
         })
@@ -177,31 +176,31 @@ mod tests {
 
     #[test]
     fn only_what_we_write_is_understood() {
-        let said = |about| Some(Said { about, kept: true });
+        let said = |about| Some(Flash { about, kept: true });
         assert_eq!(
-            Said::of(Some("did=quieted&of=7%2C8")),
+            Flash::of(Some("did=suppressed&of=7%2C8")),
             said(About::Suppression(vec![SuppressionId(7), SuppressionId(8)]))
         );
         assert_eq!(
-            Said::of(Some("did=ended&of=7")),
+            Flash::of(Some("did=ended&of=7")),
             said(About::Ended(SuppressionId(7)))
         );
         assert_eq!(
-            Said::of(Some("did=wished&of=r-a&kept=no")),
-            Some(Said {
-                about: About::Wished("r-a".into()),
+            Flash::of(Some("did=overridden&of=r-a&kept=no")),
+            Some(Flash {
+                about: About::Override("r-a".into()),
                 kept: false
             })
         );
         assert_eq!(
-            Said::of(Some("did=closed&of=pend")),
+            Flash::of(Some("did=closed&of=pend")),
             said(About::Category {
                 name: "pend".into(),
                 open: false
             })
         );
-        assert_eq!(Said::of(Some("did=ended&of=x")), None);
-        assert_eq!(Said::of(Some("did=everything")), None);
-        assert_eq!(Said::of(None), None);
+        assert_eq!(Flash::of(Some("did=ended&of=x")), None);
+        assert_eq!(Flash::of(Some("did=everything")), None);
+        assert_eq!(Flash::of(None), None);
     }
 }

@@ -1,5 +1,5 @@
-//! The page of an order: the form that asks for it, and what it does with the button that confirms
-//! it. It works without a script; with one, the effect appears while the form is filled in.
+//! The page of a command: its form, and its effect with the button that confirms it. It works
+//! without a script; with one, the effect appears while the form is filled in.
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -16,33 +16,32 @@ use crate::http::page::shapes::shape;
 use crate::http::page::words::{self, clip};
 use engine::Impact;
 
-/// The field in which a form carries the page that its reader came from.
+/// The hidden field with the page that the reader came from.
 const BACK: &str = "back";
 
-/// The first choice of a length that must be given.
+/// The first choice of a duration that must be given.
 const CHOOSE: &str = "choose";
 
-/// What stands below the form.
+/// The part of the page below the form.
 pub(super) enum Outcome {
     /// Nothing yet.
     Open,
-    /// What is to be mended.
+    /// The form has an error.
     Wrong(Problem),
-    /// What would be done.
+    /// The command and its effect.
     Would(Box<(Asked, Impact)>),
 }
 
-/// An order as far as it is filled in.
+/// A command as far as it is filled in.
 pub(super) struct Form<'a> {
     pub(super) kind: Kind,
     pub(super) fields: &'a Fields,
-    /// The page on which the link to the form was, where the browser named one.
+    /// The page with the link to the form, where the browser reported one.
     pub(super) from: Option<&'a str>,
     pub(super) zone: &'a TimeZone,
     pub(super) outcome: Outcome,
 }
 
-/// The page.
 pub(super) fn page(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
     let settled =
         matches!(form.outcome, Outcome::Would(..)) || matches!(form.kind, Kind::Enable | Kind::End);
@@ -56,7 +55,7 @@ pub(super) fn page(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
     }
 }
 
-/// What the form is about, where it is filled in.
+/// The subject of the form, if it is filled in.
 fn subject(form: &Form<'_>) -> String {
     let name = match form.kind {
         Kind::Acknowledge => form.fields.get("name"),
@@ -95,7 +94,7 @@ fn below(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
     }
 }
 
-/// The button that does it, and the ways out.
+/// The button that confirms it, and the links to leave.
 fn confirmation(frame: &Frame<'_>, form: &Form<'_>, asked: &Asked) -> Markup {
     let change = format!("{}?{}", form.kind.path(), form.fields.without("check"));
     html! {
@@ -110,7 +109,7 @@ fn confirmation(frame: &Frame<'_>, form: &Form<'_>, asked: &Asked) -> Markup {
     }
 }
 
-/// Where a reader goes who does not want it after all.
+/// The page for a reader who cancels.
 fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
     let came_from = [form.fields.get(BACK), form.from.unwrap_or_default()]
         .into_iter()
@@ -135,7 +134,7 @@ fn back(frame: &Frame<'_>, form: &Form<'_>) -> String {
     }
 }
 
-/// The form of a silence for what cannot be acknowledged, because nothing is wrong with it.
+/// The form of a silence for what cannot be acknowledged, because it has no problem.
 fn silence(form: &Form<'_>) -> String {
     let name = match form.fields.get("what") {
         "" | "experiments" => form.fields.get("name"),
@@ -190,7 +189,7 @@ fn fields(frame: &Frame<'_>, form: &Form<'_>) -> Markup {
     }
 }
 
-/// The end of something: a length, or a time by the clocks of the laboratory.
+/// The end: a duration, or a time in the zone of the laboratory.
 fn until(form: &Form<'_>, open: &str) -> Markup {
     let chosen = form.fields.get("for");
     html! {
@@ -207,7 +206,7 @@ fn until(form: &Form<'_>, open: &str) -> Markup {
     }
 }
 
-/// When maintenance is: once, or every week.
+/// The time of maintenance: once, or every week.
 fn times(form: &Form<'_>) -> Markup {
     let weekly = form.fields.get("when") == "weekly";
     let zone = zone(form);
@@ -276,7 +275,7 @@ fn choice(form: &Form<'_>, name: &'static str, label: &str, options: &[(&str, &s
     }
 }
 
-/// A date and a time by the clocks of the laboratory, in the browser's own field for it.
+/// A date and a time in the zone of the laboratory, in the browser's own field for it.
 fn time(form: &Form<'_>, name: &'static str, label: &str, required: bool) -> Markup {
     let text = form.fields.get(name);
     let local = text.parse::<Timestamp>().map(|moment| {
@@ -301,7 +300,7 @@ fn zone<'a>(form: &Form<'a>) -> &'a str {
         .unwrap_or("UTC")
 }
 
-/// Where it is said what is wrong with a field, if anything is.
+/// The id of the error text of a field, if it has an error.
 fn described(form: &Form<'_>, field: &str) -> Option<&'static str> {
     invalid(form, field).map(|_| "problem")
 }

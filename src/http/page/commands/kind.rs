@@ -1,10 +1,9 @@
-//! The kinds of orders, and what can be ordered about an experiment as it is.
+//! The kinds of commands, and those that apply to an experiment in its present state.
 
 use crate::http::auth::below;
 use engine::model::Bookable;
 use engine::{ExperimentView, Snapshot, SuppressionKind};
 
-/// Which order it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::http::page) enum Kind {
     /// A maintainer knows of the problem.
@@ -17,16 +16,15 @@ pub(in crate::http::page) enum Kind {
     Hold,
     /// A person's hold ends.
     Enable,
-    /// What keeps quiet ends before its time.
+    /// A suppression ends early.
     End,
     /// A category can be used again.
     Open,
-    /// A category cannot be used, whatever works.
+    /// A category cannot be used, whatever its members do.
     Close,
 }
 
 impl Kind {
-    /// All of them.
     pub(in crate::http::page) const ALL: [Self; 8] = [
         Self::Acknowledge,
         Self::Silence,
@@ -52,7 +50,7 @@ impl Kind {
         }
     }
 
-    /// What its link and its button say.
+    /// The text of its link and its button.
     pub(in crate::http::page) fn verb(self) -> &'static str {
         match self {
             Self::Acknowledge => "Acknowledge",
@@ -66,7 +64,7 @@ impl Kind {
         }
     }
 
-    /// What it is for, for a maintainer who does it for the first time.
+    /// Its purpose, for a maintainer who uses it for the first time.
     pub(in crate::http::page) fn about(self) -> &'static str {
         match self {
             Self::Acknowledge => {
@@ -84,7 +82,7 @@ impl Kind {
             Self::Enable => {
                 "A person's hold ends: it can be booked if it works, and labwatch switches it again."
             }
-            Self::End => "It ends before its time: what it kept back is notified again.",
+            Self::End => "It ends before its time: problems that it suppressed are notified again.",
             Self::Open => {
                 "A person or a fault has closed the category: open again, it can be used while it works by its rule."
             }
@@ -94,7 +92,7 @@ impl Kind {
         }
     }
 
-    /// The page that lists what it is about.
+    /// The page that lists its subjects.
     pub(super) fn home(self) -> &'static str {
         match self {
             Self::Acknowledge
@@ -113,7 +111,8 @@ impl Kind {
     }
 }
 
-/// What can be ordered about an experiment as it is: what the link says, and where it leads.
+/// The commands that apply to an experiment in its present state: the text of each link, and its
+/// address.
 pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
     let mut orders = Vec::new();
@@ -155,7 +154,7 @@ pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String
     orders
 }
 
-/// What a suppression of this kind is called.
+/// The name of a kind of suppression.
 fn noun(kind: SuppressionKind) -> &'static str {
     match kind {
         SuppressionKind::Acknowledged => "acknowledgement",
@@ -164,7 +163,7 @@ fn noun(kind: SuppressionKind) -> &'static str {
     }
 }
 
-/// What can be ordered about more than one experiment.
+/// The commands about more than one experiment.
 pub(in crate::http::page) fn at_large() -> Vec<(String, String)> {
     [
         Kind::Acknowledge,

@@ -1,6 +1,6 @@
-//! What maintainers tell labwatch to do from the page: a form, its effect in words, then the order
-//! itself. What an order does is the engine's word, and it goes the way that orders of the API go;
-//! here it is only asked for and said.
+//! Commands of maintainers on the page: a form, a preview of the effect, then the command itself.
+//! The engine decides what a command does, and it takes the same path as commands of the API; here
+//! are only the forms and texts.
 
 mod effect;
 mod fields;
@@ -14,6 +14,6 @@ mod test_message;
 #[cfg(test)]
 mod tests;
 
-pub(super) use flash::Said;
+pub(super) use flash::Flash;
 pub(super) use kind::{Kind, about, at_large};
 pub(super) use routes::routes;

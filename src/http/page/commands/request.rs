@@ -1,5 +1,5 @@
-//! What a form asks for: the command that its fields mean, and what to mend where they mean none.
-//! Whether it can be done is the engine's word.
+//! Parses a form: the command that its fields mean, or the errors to correct. The engine decides
+//! whether it can be done.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use engine::model::Gather as _;
 use engine::model::{ResourceName, parse_duration};
 use engine::{Command, Day, NamePattern, Schedule, Scope, SuppressionId, Weekly};
 
-/// How long something can last, as a form offers it.
+/// The durations that a form offers.
 pub(super) const LENGTHS: [(&str, &str); 8] = [
     ("1h", "1 hour"),
     ("2h", "2 hours"),
@@ -25,7 +25,7 @@ pub(super) const LENGTHS: [(&str, &str); 8] = [
     ("4w", "4 weeks"),
 ];
 
-/// The days of the week, as a form offers them.
+/// The days of the week that a form offers.
 pub(super) const DAYS: [(Day, &str); 7] = [
     (Day::Mon, "Monday"),
     (Day::Tue, "Tuesday"),
@@ -36,7 +36,7 @@ pub(super) const DAYS: [(Day, &str); 7] = [
     (Day::Sun, "Sunday"),
 ];
 
-/// What an acknowledgement can be about, as a form offers it.
+/// The subjects of an acknowledgement that a form offers.
 pub(super) const WHATS: [(&str, &str); 4] = [
     ("experiments", "Experiments, by name or pattern"),
     ("pool", "A pool"),
@@ -44,15 +44,15 @@ pub(super) const WHATS: [(&str, &str); 4] = [
     ("installation", "The whole laboratory"),
 ];
 
-/// The whole minutes that a time of the form is rounded up to, in seconds.
+/// Times of the form are rounded up to whole minutes, in seconds.
 const MINUTE: i64 = 60;
 
-/// Where and when a form is filled in.
+/// The zone and time in which a form is filled in.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Clock<'a> {
-    /// By whose clocks times without a zone are.
+    /// The zone of times that have none.
     pub(super) zone: &'a TimeZone,
-    /// The present.
+    /// The current time.
     pub(super) now: Timestamp,
 }
 
@@ -65,14 +65,15 @@ pub(super) struct Asked {
     pub(super) fields: Vec<(&'static str, String)>,
 }
 
-/// What is to be mended in a form.
+/// An error in a form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Problem {
-    /// The field; empty where it is none alone.
+    /// The field; empty where it concerns several.
     pub(super) field: &'static str,
     /// What is wrong, and what to do.
     pub(super) words: String,
-    /// Whether nothing is wrong with what was to be acknowledged, so that a silence is the way.
+    /// Whether the subject of an acknowledgement has no problem, so that a silence is needed
+    /// instead.
     pub(super) is_well: bool,
 }
 
@@ -91,7 +92,7 @@ impl Asked {
         Self { command, fields }
     }
 
-    /// What the fields of a form mean.
+    /// Parses the fields of a form.
     pub(super) fn read(kind: Kind, fields: &Fields, clock: Clock<'_>) -> Result<Self, Problem> {
         match kind {
             Kind::Acknowledge => acknowledge(fields, clock),
@@ -100,7 +101,7 @@ impl Asked {
             Kind::Hold => {
                 let (resource, reason) = (
                     resource(fields)?,
-                    text(fields, "reason", "say why, in words that students read")?,
+                    text(fields, "reason", "say why: students read it")?,
                 );
                 let said = vec![
                     ("resource", resource.as_str().to_owned()),
@@ -245,7 +246,7 @@ fn weekly(fields: &Fields, clock: Clock<'_>) -> Result<Weekly, Problem> {
     Weekly::try_new(days, starts, lasts, zone).map_err(|why| Problem::of("lasts", why.to_string()))
 }
 
-/// Until when, by the time that is given or else by the length; `None` where neither is.
+/// The end, by the given time or else by the duration; `None` where neither is given.
 fn until(fields: &Fields, clock: Clock<'_>) -> Result<Option<Timestamp>, Problem> {
     if !fields.get("until").is_empty() {
         return moment(fields, "until", clock.zone).map(Some);
@@ -275,7 +276,7 @@ fn until(fields: &Fields, clock: Clock<'_>) -> Result<Option<Timestamp>, Problem
     }
 }
 
-/// A moment: a date and time by the clocks of the zone, or with a zone of its own.
+/// A time: a date and time in the zone, or with a zone of its own.
 fn moment(fields: &Fields, field: &'static str, zone: &TimeZone) -> Result<Timestamp, Problem> {
     let text = fields.get(field);
     if let Ok(moment) = text.parse::<Timestamp>() {

@@ -1,5 +1,6 @@
-//! The addresses of orders: the form and its effect by GET, the order itself by POST. The gate lets
-//! in only who may change something, and only with the text that our own pages know.
+//! The routes of commands: the form and the preview by GET, the command itself by POST. The access
+//! layer admits only callers who may change something, and only with the CSRF text of our own
+//! pages.
 
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use super::fields::Fields;
-use super::flash::{About, Said};
+use super::flash::{About, Flash};
 use super::form::{self, Form, Outcome};
 use super::kind::Kind;
 use super::request::{Asked, Clock, Problem};
@@ -26,11 +27,10 @@ use crate::http::page::web_state::WebState;
 use crate::http::{Categories, OrderState, Routes};
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 
-/// How long an answer waits at most for the picture that shows what was done. The order is carried
-/// out in any case.
+/// The longest wait for a snapshot that shows the effect. The command is carried out in any case.
 const SHOWN_WITHIN: Duration = Duration::from_secs(2);
 
-/// The routes of orders, where there is a way for them.
+/// The routes of commands, if they are accepted.
 pub(in crate::http::page) fn routes(state: &WebState) -> Routes<WebState> {
     let group = || Routes::needing(Need::Scope(Scope::Admin));
     let Some(orders) = &state.orders else {
@@ -50,7 +50,7 @@ pub(in crate::http::page) fn routes(state: &WebState) -> Routes<WebState> {
     })
 }
 
-/// The form and, where it is filled in, what it would do.
+/// The form and, where it is filled in, the preview.
 async fn ask(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
@@ -70,19 +70,19 @@ async fn ask(
     shown(&state, &moment, (kind, &fields, from.as_deref()), outcome)
 }
 
-/// The page of ours on which the link to a form was. Browsers name it, as our policy says.
+/// Our page with the link to a form. Browsers report it, as our policy demands.
 fn came_from(base: &str, headers: &HeaderMap) -> Option<String> {
     let referer = headers.get(REFERER)?.to_str().ok()?;
     let host = headers.get(HOST)?.to_str().ok()?;
     let (_, rest) = referer.split_once("://")?;
-    // Behind a proxy the name of the host may be another one: then the form leads to where its
-    // subject is listed.
+    // Behind a proxy the name of the host may be another one: then the form leads to the list of
+    // its subjects.
     let path = rest.strip_prefix(host)?.strip_prefix(base)?;
     path.starts_with('/').then(|| path.to_owned())
 }
 
-/// Gives the order, and sends its giver to where it is seen. What is refused comes back with all
-/// that was typed.
+/// Carries out the command, and redirects to the page that shows it. A refused form comes back with
+/// all that was typed.
 async fn order(
     State(state): State<WebState>,
     Extension(kind): Extension<Kind>,
@@ -148,7 +148,7 @@ async fn carry_out(
     Ok(done(state, &command, &receipt))
 }
 
-/// What an order would do. Nothing is changed.
+/// The effect of a command, without carrying it out.
 fn look(
     state: &WebState,
     moment: &Moment,
@@ -211,10 +211,10 @@ fn shown(
 /// Waits until what was done is seen.
 async fn until_shown(state: &WebState, moment: &Moment) {
     let mut snapshots = state.snapshots.clone();
-    // Where no picture comes in time the page shows the next one by itself.
+    // Where no snapshot comes in time the page shows the next one by itself.
     let _ = tokio::time::timeout(
         SHOWN_WITHIN,
-        snapshots.wait_for(|picture| picture.version > moment.snapshot.version),
+        snapshots.wait_for(|snapshot| snapshot.version > moment.snapshot.version),
     )
     .await;
 }
@@ -223,7 +223,7 @@ async fn until_shown(state: &WebState, moment: &Moment) {
 fn done(state: &WebState, command: &Command, receipt: &Receipt) -> Response {
     let about = match (command, receipt.ids.as_slice()) {
         (Command::Hold { resource, .. } | Command::Enable { resource }, _) => {
-            About::Wished(resource.as_str().to_owned())
+            About::Override(resource.as_str().to_owned())
         }
         (Command::Remove { id }, _) => About::Ended(*id),
         (Command::Category { name, open, .. }, _) => About::Category {
@@ -238,7 +238,7 @@ fn done(state: &WebState, command: &Command, receipt: &Receipt) -> Response {
             ids,
         ) => About::Suppression(ids.to_vec()),
     };
-    let said = Said {
+    let said = Flash {
         about,
         kept: receipt.kept,
     };
@@ -253,7 +253,7 @@ fn done(state: &WebState, command: &Command, receipt: &Receipt) -> Response {
         .into_response()
 }
 
-/// A refusal at the field that it is about.
+/// A refusal as the error of the field that it is about.
 fn refused(refusal: &Refusal) -> Problem {
     let field = match refusal {
         Refusal::Suppression(Refused::Text { field, .. }) => field,

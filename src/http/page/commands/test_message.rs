@@ -1,5 +1,5 @@
-//! The button that sends a test message: it goes the way of the API, and the answer says who has
-//! it.
+//! The button that sends a test message: it takes the path of the API, and the answer lists the
+//! outcome for each recipient.
 
 use axum::Extension;
 use axum::body::Bytes;
@@ -17,12 +17,12 @@ use crate::http::page::shapes::shape;
 use crate::http::page::web_state::WebState;
 use crate::http::page::{layout, outbox, words};
 
-/// Leads to the form, which is on the outbox's page.
+/// Redirects to the form, which is on the outbox's page.
 pub(super) async fn ask(State(state): State<WebState>) -> Redirect {
     Redirect::to(&format!("{}/outbox#test", state.base))
 }
 
-/// Sends it, and shows what became of it: on this page, because another replica may have sent it.
+/// Sends it, and shows the outcome: on this page, because another replica may have sent it.
 pub(super) async fn send(
     Extension(tests): Extension<TestMessages>,
     moment: Moment,

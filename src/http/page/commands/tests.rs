@@ -1,5 +1,4 @@
-//! Orders of maintainers as their browser sends them: forms, effects, what is done and what is
-//! refused.
+//! Commands of maintainers as a browser sends them: forms, previews, outcomes and refusals.
 
 use std::future::ready;
 use std::sync::{Arc, Mutex};
@@ -17,10 +16,10 @@ use crate::http::{Answered, Give};
 use engine::model::Health;
 use engine::{Command, Impact, Receipt, Refusal, Refused};
 
-/// What the engine was told to do, and by whom.
+/// The commands that the engine received, with their authors.
 type Given = Arc<Mutex<Vec<String>>>;
 
-/// A way for orders that notes them and answers all of them so.
+/// A command sender that records all commands and answers all of them alike.
 fn giving(answer: Result<(), Refusal>) -> (Arc<Give>, Given) {
     let given = Given::default();
     let noted = Arc::clone(&given);
@@ -217,7 +216,7 @@ async fn a_confirmed_order_is_given_and_leads_to_where_it_is_seen() {
     let (status, to, _) = send(&web, "/do/hold", "resource=r-pend04&reason=new+motor").await;
     assert_eq!(
         (status, to.as_str()),
-        (StatusCode::SEE_OTHER, "/holds?did=wished&of=r-pend04")
+        (StatusCode::SEE_OTHER, "/holds?did=overridden&of=r-pend04")
     );
     let (status, to, _) = send(&web, "/do/end", "id=7").await;
     assert_eq!(
@@ -228,11 +227,11 @@ async fn a_confirmed_order_is_given_and_leads_to_where_it_is_seen() {
         *given.lock().expect("whole"),
         ["Ada: hold r-pend04: new motor", "Ada: end number 7"]
     );
-    let seen = page(&web, "/holds?did=wished&of=r-pend04").await;
+    let seen = page(&web, "/holds?did=overridden&of=r-pend04").await;
     assert!(
         seen.contains("id=\"done\"")
             && seen.contains("<strong>r-pend04</strong> can be booked again"),
-        "the words come from the picture: {seen}"
+        "the words come from the snapshot: {seen}"
     );
     assert!(
         !page(
@@ -326,8 +325,8 @@ async fn pages_of_orders_are_as_careful_as_others() {
     }
 }
 
-/// A request that says from which page it comes, as browsers do.
-async fn asked_from(web: &Router, path: &str, referer: &str) -> String {
+/// A request that reports the page it comes from, as browsers do.
+async fn page_from(web: &Router, path: &str, referer: &str) -> String {
     let request = Request::get(path)
         .header("host", "labwatch.example.org")
         .header("referer", referer)
@@ -382,14 +381,14 @@ async fn back_leads_to_where_the_reader_came_from() {
         ),
         ("/do/silence", "", "/holds"),
     ] {
-        let page = asked_from(&web, path, referer).await;
+        let page = page_from(&web, path, referer).await;
         assert_eq!(
             leads(&page, "back").as_deref(),
             Some(expected),
             "{path} from {referer}"
         );
     }
-    let confirm = asked_from(
+    let confirm = page_from(
         &web,
         "/do/hold?resource=r-pend04&reason=x&check=1&back=/pools",
         "https://labwatch.example.org/do/hold",

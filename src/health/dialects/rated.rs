@@ -1,5 +1,5 @@
-//! The categories that a reader asks for, evaluated. `/__health`, `/__gtg`, `/__agghealth` and the
-//! page are all made of it.
+//! Evaluates the requested categories. `/__health`, `/__gtg`, `/__agghealth` and the page are all
+//! rendered from it.
 
 use std::fmt::Write as _;
 
@@ -9,28 +9,28 @@ use crate::health::category::Verdict;
 use crate::health::category_index::CategoryIndex;
 use crate::health::category_member::CategoryMember;
 use crate::health::category_rules::DEFAULT;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use engine::{CategoryCause, CategoryRule};
 
-/// The categories that were asked for, judged.
-pub(super) struct Judged<'a> {
-    pub(super) picture: &'a Picture,
+/// The requested categories, evaluated.
+pub(super) struct RatedCategories<'a> {
+    pub(super) health: &'a HealthSnapshot,
     pub(super) category_index: &'a CategoryIndex<'a>,
-    /// Those that there are, in the order in which they were asked for.
+    /// Those that exist, in the requested order.
     pub(super) categories: Vec<CategoryRule>,
-    /// Those that there are not.
+    /// Those that do not exist.
     pub(super) unknown: Vec<String>,
     /// Those that are closed.
     pub(super) closed: Vec<String>,
-    /// Everything in them, and what fails of labwatch itself; sorted by name.
+    /// All their members, and the failing parts of labwatch; sorted by name.
     pub(super) members: Vec<&'a CategoryMember<'a>>,
     pub(super) verdict: Verdict,
 }
 
-impl<'a> Judged<'a> {
+impl<'a> RatedCategories<'a> {
     /// Evaluates each category by its own rule, and labwatch itself with all of them.
     pub(super) fn of(
-        picture: &'a Picture,
+        health: &'a HealthSnapshot,
         category_index: &'a CategoryIndex<'a>,
         query: &Query,
     ) -> Result<Self, Refused> {
@@ -45,7 +45,7 @@ impl<'a> Judged<'a> {
         for name in asked {
             let (Some(of_category), Some(evaluated)) = (
                 category_index.in_category(name),
-                category_index.evaluate(name, &picture.switched),
+                category_index.evaluate(name, &health.switched),
             ) else {
                 unknown.push(name.clone());
                 continue;
@@ -58,8 +58,8 @@ impl<'a> Judged<'a> {
             members.extend(of_category);
             members.extend(category_index.failing_labwatch(name));
             if name == DEFAULT {
-                // It shows everything, so that nothing that fails is overlooked; services of other
-                // categories do not count in it.
+                // The page of everything shows all members, so that no failure is overlooked;
+                // services of other categories do not count in it.
                 members.extend(category_index.services());
             }
         }
@@ -72,7 +72,7 @@ impl<'a> Judged<'a> {
         members.sort_by_key(|member| (member.name, !member.is_component()));
         members.dedup_by_key(|member| (member.name, member.is_component()));
         Ok(Self {
-            picture,
+            health,
             category_index,
             categories,
             unknown,
@@ -87,20 +87,20 @@ impl<'a> Judged<'a> {
         self.closed.is_empty() && self.verdict.ok
     }
 
-    /// Whether the traffic light is green: as [`Judged::is_good`], and also when the whole
+    /// Whether the traffic light is green: as [`RatedCategories::is_good`], and also when the whole
     /// installation is acknowledged.
     pub(super) fn is_green(&self) -> bool {
-        self.is_good() || self.picture.acks.installation(self.picture.at).is_some()
+        self.is_good() || self.health.acks.installation(self.health.at).is_some()
     }
 
     pub(super) fn description(&self, reader: Reader) -> String {
-        let label = &self.picture.settings.label;
-        let how = if self.picture.is_fresh {
+        let label = &self.health.settings.label;
+        let how = if self.health.is_fresh {
             "served directly"
         } else {
             "served from cache"
         };
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let mut text = format!("Health of {label} {how}.");
         if !self.unknown.is_empty() {
             let _ = write!(text, " Unknown categories: {}.", self.unknown.join(", "));
@@ -112,17 +112,17 @@ impl<'a> Judged<'a> {
                 self.why_closed(name, reader)
             );
         }
-        if let Some(ack) = self.picture.acks.installation(self.picture.at) {
+        if let Some(ack) = self.health.acks.installation(self.health.at) {
             let words = ack.words(reader.sees_private());
             let _ = write!(text, " Installation is acknowledged: {words}.");
         }
         text
     }
 
-    /// Why a category is closed and since when. What a person wrote is for readers who may see it;
-    /// labwatch itself is no person.
+    /// Why a category is closed and since when. A reason that a user wrote is for readers who may
+    /// see it; one of labwatch is for all.
     pub(super) fn why_closed(&self, category: &str, reader: Reader) -> String {
-        match self.picture.switched.get(category) {
+        match self.health.switched.get(category) {
             Some(switch) if reader.sees_private() || switch.cause == CategoryCause::Fault => {
                 format!("{} ({}, {:.0})", switch.reason, switch.by, switch.at)
             }

@@ -1,5 +1,5 @@
-//! A report as it is given to others: what JSON, CSV, pages and mails are made of. Numbers only; it
-//! counts nothing.
+//! The report from which JSON, CSV, pages and mails are made. Numbers only; nothing is counted
+//! here.
 
 use jiff::Timestamp;
 use serde::{Serialize, Serializer};
@@ -11,46 +11,46 @@ use super::timeline::Spent;
 /// A report about a time.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Report {
-    /// What the time is called: a month, or its two ends.
+    /// The name of the time: a month, or its start and end.
     #[schema(example = "2026-10")]
     pub period: String,
-    /// From when.
+    /// The start.
     #[serde(serialize_with = "with_millis")]
     pub from: Timestamp,
-    /// Until when, not included.
+    /// The end, exclusive.
     #[serde(serialize_with = "with_millis")]
     pub until: Timestamp,
-    /// By whose clocks months and days begin.
+    /// The time zone in which months and days begin.
     #[schema(example = "Europe/London")]
     pub zone: String,
-    /// When it was made. What was still to come then is not counted.
+    /// When it was made. Later times are not counted.
     #[serde(serialize_with = "with_millis")]
     pub made: Timestamp,
-    /// How it is counted, in plain words.
+    /// The rule of counting, as text.
     pub rule: String,
-    /// Everything together.
+    /// The total.
     pub total: Row,
-    /// By experiment, sorted by name. Null where it was not asked for.
+    /// By experiment, sorted by name. Null where it was not requested.
     #[schema(required)]
     pub experiments: Option<Vec<Row>>,
-    /// By pool, sorted by name. Null where it was not asked for.
+    /// By pool, sorted by name. Null where it was not requested.
     #[schema(required)]
     pub pools: Option<Vec<Row>>,
-    /// By month, in their order. Null where it was not asked for.
+    /// By month, in order. Null where it was not requested.
     #[schema(required)]
     pub months: Option<Vec<Row>>,
-    /// The experiments that students lost most time on, at most five, the worst first.
+    /// The experiments that cost students the most time, at most five, the worst first.
     pub worst: Vec<Row>,
-    /// How long it usually takes until an experiment can be used again, by what was wrong.
+    /// How long it usually takes until an experiment can be used again, by symptom.
     pub restore: Vec<Restore>,
 }
 
-/// A time as the API tells it: with milliseconds.
+/// A time as in the API: with milliseconds.
 fn with_millis<S: Serializer>(at: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{at:.3}"))
 }
 
-/// By what the rows of a report are grouped.
+/// The grouping of the rows of a report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// One row for each experiment.
@@ -61,7 +61,7 @@ pub enum By {
     Month,
 }
 
-/// What is counted of an experiment, of a pool, of a month, or of all.
+/// The counts of an experiment, of a pool, of a month, or of all.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, ToSchema)]
 pub struct Row {
     /// Its name.
@@ -69,7 +69,7 @@ pub struct Row {
     pub name: String,
     /// How many experiments are in it.
     pub experiments: usize,
-    /// The usable share of the judged time, 0 to 1; null when nothing was judged.
+    /// The usable share of the evaluated time, 0 to 1; null when nothing was evaluated.
     #[schema(required)]
     pub availability: Option<f64>,
     /// The same within booked time.
@@ -84,19 +84,19 @@ pub struct Row {
     /// Usable hours for each failure; null when there was none.
     #[schema(required)]
     pub hours_between_failures: Option<f64>,
-    /// How long a failure lasted in the mean, in minutes, where both its ends were seen; null when
-    /// there was none.
+    /// The mean duration of a failure, in minutes, where both its start and end were observed; null
+    /// when there was none.
     #[schema(required)]
     pub minutes_to_restore: Option<f64>,
-    /// Failures within booked time for each 100 hours of it that were judged; null when there were
-    /// none.
+    /// Failures within booked time for each 100 hours of it that were evaluated; null when there
+    /// were none.
     #[schema(required)]
     pub failures_per_100_booked_hours: Option<f64>,
     /// Sessions that began.
     pub sessions: u32,
-    /// Those among them that were lost for five minutes, or wholly.
+    /// Those among them that lost five minutes, or all of a shorter session.
     pub sessions_spoiled: u32,
-    /// Minutes of sessions in which the experiment could not be used, each as often as there were
+    /// Minutes of sessions in which the experiment could not be used, multiplied by the number of
     /// students.
     pub student_minutes_lost: f64,
     /// How often labwatch withdrew an experiment.
@@ -107,20 +107,20 @@ pub struct Row {
     pub bookings_missed: u32,
 }
 
-/// How long it was how, in minutes. Together they are as long as the part of the time that is past.
+/// The duration of each state, in minutes. They add up to the part of the time that is past.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, ToSchema)]
 pub struct Minutes {
-    /// Everything was there.
+    /// It was ok.
     pub ok: f64,
     /// Usable, with a loss.
     pub degraded: f64,
-    /// It came and went, and was withdrawn.
+    /// It was flapping, and was withdrawn.
     pub flapping: f64,
     /// Students could not use it.
     pub down: f64,
-    /// Not judged.
+    /// Not evaluated.
     pub unknown: f64,
-    /// Worked on, as it was planned.
+    /// In planned maintenance.
     pub maintenance: f64,
     /// labwatch itself was off, or could not write.
     pub own_downtime: f64,
@@ -129,21 +129,21 @@ pub struct Minutes {
 /// How long it takes until an experiment can be used again.
 #[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
 pub struct Restore {
-    /// What was wrong.
+    /// The symptom.
     #[schema(example = "streams lost, remote login there")]
     pub cause: String,
-    /// How many failures of it were seen from their beginning to their end.
+    /// How many failures with it were observed from start to end.
     pub cases: usize,
-    /// Half of them took no longer, in minutes; null for fewer than five.
+    /// The median duration, in minutes; null for fewer than five.
     #[schema(required)]
     pub median_minutes: Option<f64>,
-    /// Four of five took no longer, in minutes; null for fewer than five.
+    /// The 80th percentile of the duration, in minutes; null for fewer than five.
     #[schema(required)]
     pub p80_minutes: Option<f64>,
 }
 
 impl Report {
-    /// Its rows by one of the three; empty where it does not have them.
+    /// Its rows in one of the groupings; empty where it does not have them.
     #[must_use]
     pub fn rows(&self, by: By) -> &[Row] {
         let rows = match by {
@@ -168,10 +168,9 @@ impl Report {
 }
 
 impl By {
-    /// All of them.
     pub const ALL: [Self; 3] = [Self::Experiment, Self::Pool, Self::Month];
 
-    /// The word for it.
+    /// Its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
