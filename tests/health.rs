@@ -340,7 +340,7 @@ async fn texts_of_operators_are_for_those_who_may_see_them() {
         installation: Some(ack("lab move")),
         ..Acks::default()
     });
-    let snapshot = bench.health_state.picture();
+    let snapshot = bench.health_state.snapshot();
     let query = Query::parse("categories=exam,default");
     for (reader, is_private_shown) in [
         (Reader::Public, false),
@@ -485,11 +485,11 @@ async fn measure_ten_thousand_categories() {
     bench.show(121, |shown| {
         *shown = live((0..10_000).map(|n| lab::healthy(&name(n))).collect());
     });
-    let snapshot = bench.health_state.picture();
+    let snapshot = bench.health_state.snapshot();
     let begun = std::time::Instant::now();
     let numbers = labwatch::health::dialects::numbers(&snapshot);
     let numbers_took = begun.elapsed();
-    let listed = labwatch::health::standings(&snapshot);
+    let listed = labwatch::health::category_statuses(&snapshot);
     println!(
         "numbers of {} categories: {numbers_took:?}; their list: {:?}",
         numbers.categories.len(),

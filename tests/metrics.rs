@@ -23,10 +23,10 @@ use std::time::Duration;
 use engine::model::{Availability, Bookable, Health, ResourceName, Stub};
 use engine::{Record, Snapshot, SwitchOutcome};
 use labwatch::config::GraphiteSettings;
-use labwatch::http::{ApiState, Figures, router, serve};
+use labwatch::http::{ApiState, MetricsEndpoint, router, serve};
 use labwatch::telemetry::graphite::{self, ComponentCheck};
 use labwatch::telemetry::metrics::{
-    CONTENT_TYPE, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreFigures,
+    CONTENT_TYPE, Counters, HttpCounts, Inside, Metrics, Queue, Service, StoreMetrics,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;

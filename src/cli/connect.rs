@@ -13,7 +13,7 @@ use crate::clients::probe::{Doing, Found, probe};
 use crate::clients::{self, BookClient, Http, TOKEN_BACKDATE};
 #[cfg(feature = "etcd")]
 use crate::config::PublishTo;
-use crate::config::{BookSettings, Config, FeedSettings, MailSettings, TellingSettings};
+use crate::config::{BookSettings, Config, FeedSettings, MailSettings, NotificationSettings};
 use crate::effects::mail::Mailer;
 use engine::model::{CallError, SourceName, Visibility, format_duration};
 

@@ -168,7 +168,7 @@ mod tests {
                 panic!("not from sampling: {input:?}")
             };
             match outcome {
-                SampleOutcome::Heard => format!("{topic} sends"),
+                SampleOutcome::Received => format!("{topic} sends"),
                 SampleOutcome::Silent(time) => {
                     format!("{topic} silent {}", time.as_millis())
                 }

@@ -14,7 +14,7 @@ const NEAR_END_TENTHS: u32 = 3;
 
 /// The conditions have to hold this many times in a row: for a process that was frozen they hold
 /// once, until its next renewal.
-const LOOKS: u32 = 3;
+const CHECKS: u32 = 3;
 
 /// Between two of them: an intermittent etcd causes one mail.
 const PAUSE: Duration = Duration::from_secs(3_600);
@@ -30,13 +30,13 @@ pub struct Look {
 
 /// Decides when to send it.
 #[derive(Debug)]
-pub struct LastWord {
+pub struct FinalNotification {
     lease: Duration,
     seen: u32,
     last: Option<Instant>,
 }
 
-impl LastWord {
+impl FinalNotification {
     /// For leases that last so long.
     pub fn new(lease: Duration) -> Self {
         Self {
@@ -47,7 +47,7 @@ impl LastWord {
     }
 
     /// How often to look.
-    pub fn look_every(&self) -> Duration {
+    pub fn check_every(&self) -> Duration {
         self.lease / 50
     }
 
@@ -60,7 +60,7 @@ impl LastWord {
         }
         self.seen = self.seen.saturating_add(1);
         let was_said = self.last.is_some_and(|last| now < last + PAUSE);
-        let is_due = self.seen == LOOKS && !was_said;
+        let is_due = self.seen == CHECKS && !was_said;
         if is_due {
             self.last = Some(now);
         }
@@ -75,7 +75,10 @@ mod tests {
     /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are
     /// left, and whether it is sent.
     fn plays(rows: &[(u64, bool, u64, bool)]) {
-        let (mut word, start) = (LastWord::new(Duration::from_secs(10)), Instant::now());
+        let (mut word, start) = (
+            FinalNotification::new(Duration::from_secs(10)),
+            Instant::now(),
+        );
         for (at, has_fault, left, expected) in rows {
             let look = Look {
                 has_fault: *has_fault,

@@ -79,7 +79,7 @@ impl Config {
     pub fn rules(&self) -> Rules {
         Rules {
             policy: self.health,
-            routes: self.telling.routes(self.mail.is_some()),
+            routes: self.notifications.routes(self.mail.is_some()),
             maintenance: self.planned(),
             pools: self.pools.iter().map(CategoryPool::rule).collect(),
             advice: self.advice.clone(),
@@ -128,8 +128,8 @@ impl Config {
                 ..later.health
             },
             log_every: now.log_every,
-            telling: TellingSettings {
-                dead_man: now.telling.dead_man,
+            notifications: NotificationSettings {
+                dead_man: now.notifications.dead_man,
                 report_monthly,
                 ..later.notifications
             },

@@ -41,8 +41,8 @@ pub use access::{ApiRead, ApiSettings, ApiTls, MIN_API_SECRET_BYTES};
 pub use changes::Changes;
 pub use cluster::{ClusterSettings, EtcdSettings};
 pub use configuration::{
-    BookSettings, CanarySettings, Config, FeedSettings, LogFile, LogFormat, LogSettings, LogTarget,
-    MemorySettings, SHADOW_FOLDER,
+    BookSettings, CanarySettings, Config, DatabaseSettings, FeedSettings, LogFile, LogFormat,
+    LogSettings, LogTarget, SHADOW_FOLDER,
 };
 pub use cors::ApiCors;
 pub use declared::{

@@ -144,7 +144,7 @@ pub(super) fn notifications(
     reader: &mut Reader<'_>,
     gather: Duration,
     mail: Option<&MailSettings>,
-) -> TellingSettings {
+) -> NotificationSettings {
     let remind = reader.word_or_duration("email_remind").and_then(Result::ok);
     let digest = reader.parsed("email_digest", digest_time).flatten();
     let url = reader.secret_address("webhook_url");

@@ -9,7 +9,7 @@ use super::access::api;
 use super::advice::advice;
 use super::changes::Written;
 use super::cluster::{cluster, etcd};
-use super::configuration::{BookSettings, CanarySettings, Config, FeedSettings, MemorySettings};
+use super::configuration::{BookSettings, CanarySettings, Config, DatabaseSettings, FeedSettings};
 use super::graphite::{graphite, profile, surfaces};
 use super::layers::Layers;
 use super::log::log;

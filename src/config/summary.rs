@@ -24,9 +24,9 @@ impl Config {
             watched("book", &self.book.address),
             watched("jump", &self.jump.address),
             watched("relay", &self.relay.address),
-            mail_line(self.mail.as_ref(), &self.telling),
+            mail_line(self.mail.as_ref(), &self.notifications),
         ];
-        lines.extend(telling_lines(&self.telling));
+        lines.extend(notification_lines(&self.notifications));
         lines.push(format!(
             "rules    silent after {}, missing after {}, not evaluated for {} after first sight, down after {} of relay's outage",
             short(health.last_active),
@@ -112,29 +112,29 @@ fn watched(name: &str, address: &Address) -> String {
     format!("{name:8} {audience}{past}{}", socket.unwrap_or_default())
 }
 
-fn mail_line(mail: Option<&MailSettings>, telling: &TellingSettings) -> String {
+fn mail_line(mail: Option<&MailSettings>, notifications: &NotificationSettings) -> String {
     let Some(mail) = mail else {
         return "mail     off".to_owned();
     };
-    let digest = telling.digest.map(|at| {
-        let zone = &telling.zone;
+    let digest = notifications.digest.map(|at| {
+        let zone = &notifications.zone;
         format!(", every day at {} {zone}", at.strftime("%H:%M"))
     });
     let (host, port, tls) = (&mail.host, mail.port, mail.tls);
     format!(
         "mail     all notifications to {} by {host}:{port}, {tls}{}{}",
         people(&mail.to, &mail.cc),
-        reminded(telling.remind),
+        reminded(notifications.remind),
         digest.unwrap_or_default()
     )
 }
 
-fn telling_lines(telling: &TellingSettings) -> Vec<String> {
-    let webhook = telling.webhook.iter();
+fn notification_lines(notifications: &NotificationSettings) -> Vec<String> {
+    let webhook = notifications.webhook.iter();
     let everything = webhook.map(|to| format!("webhook  all notifications to {}", program(to)));
-    let dead_man = telling.dead_man.iter();
+    let dead_man = notifications.dead_man.iter();
     let dead_man = dead_man.map(|to| format!("heartbeat {} every {}", to.url, short(to.every)));
-    let routes = telling.routes.iter().map(route_line);
+    let routes = notifications.routes.iter().map(route_line);
     everything.chain(routes).chain(dead_man).collect()
 }
 

@@ -10,7 +10,7 @@ use super::category_member::{CategoryMember, What, of_component, of_experiment};
 use super::category_rules::is_enabled;
 use super::category_rules::{DEFAULT, SYSTEM};
 use super::settings::Settings;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use crate::config::CategorySettings;
 use engine::{CategoryRule, matches, stem};
 
@@ -37,12 +37,12 @@ pub struct Group {
 
 impl<'a> CategoryIndex<'a> {
     /// Of everything in a picture.
-    pub fn of(picture: &'a Picture) -> Self {
-        let settings = &*picture.settings;
-        let components = picture.components.iter();
-        let components = components.map(|component| of_component(component, picture));
-        let experiments = picture.snapshot.experiments.iter();
-        let experiments = experiments.map(|view| of_experiment(view, picture));
+    pub fn of(health: &'a HealthSnapshot) -> Self {
+        let settings = &*health.settings;
+        let components = health.components.iter();
+        let components = components.map(|component| of_component(component, health));
+        let experiments = health.snapshot.experiments.iter();
+        let experiments = experiments.map(|view| of_experiment(view, health));
         let mut members: Vec<CategoryMember<'a>> = components.chain(experiments).collect();
         members.sort_by(|a, b| a.name.cmp(b.name));
         let mut groups: BTreeMap<(bool, &'a str), Group> = BTreeMap::new();

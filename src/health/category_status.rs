@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::category_index::{CategoryIndex, Evaluated};
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use engine::{CategoryRule, Snapshot};
 
 /// The status of a category.
@@ -28,8 +28,8 @@ pub struct CategoryStatus {
 }
 
 /// All categories that there are, sorted by name.
-pub fn standings(picture: &Picture) -> Vec<CategoryStatus> {
-    let category_index = CategoryIndex::of(picture);
+pub fn category_statuses(health: &HealthSnapshot) -> Vec<CategoryStatus> {
+    let category_index = CategoryIndex::of(health);
     category_index
         .categories()
         .iter()

@@ -178,7 +178,7 @@ impl HealthState {
     }
 
     /// The state of everything now.
-    pub fn picture(&self) -> Picture {
+    pub fn snapshot(&self) -> HealthSnapshot {
         let snapshot = Arc::clone(&self.0.snapshots.borrow());
         self.snapshot_of(snapshot)
     }

@@ -92,7 +92,7 @@ pub use category::Verdict;
 pub use category_index::{CategoryIndex, Evaluated, Group};
 pub use category_member::{CategoryMember, What};
 pub use category_rules::{DEFAULT, SYSTEM, is_enabled, of_stem, strict};
-pub use category_status::{CategoryStatus, standings};
+pub use category_status::{CategoryStatus, category_statuses};
 pub use components::Components;
 pub use engine::{CategoryState as Switch, CategoryStates as Switched};
 pub use handle::{HealthState, LOOP_WITHIN};

@@ -6,7 +6,7 @@ use super::category_member::What;
 use super::category_rules::DEFAULT;
 use super::category_rules::is_enabled;
 use super::handle::HealthState;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use engine::model::Stub;
 use engine::{Impact, Refusal, Role, check_text};
 
@@ -78,9 +78,9 @@ fn closing(name: &str) -> String {
     )
 }
 
-fn opening(name: &str, category_index: &CategoryIndex<'_>, picture: &Picture) -> String {
-    let category = picture.settings.category(name);
-    let kept = picture.switched.get(name).map(|switch| &switch.quarantined);
+fn opening(name: &str, category_index: &CategoryIndex<'_>, health: &HealthSnapshot) -> String {
+    let category = health.settings.category(name);
+    let kept = health.switched.get(name).map(|switch| &switch.quarantined);
     let kept = kept.into_iter().flatten().map(Stub::as_str);
     let given_back = match listed(kept) {
         none if none.is_empty() => none,

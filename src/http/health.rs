@@ -47,7 +47,7 @@ pub(super) struct SetLevelBody {
 }
 
 /// The picture from the last results, as its reader may see it.
-pub(super) struct Seen(Picture);
+pub(super) struct Seen(HealthSnapshot);
 
 impl FromRequestParts<HealthRoutes> for Seen {
     type Rejection = Infallible;
@@ -57,7 +57,7 @@ impl FromRequestParts<HealthRoutes> for Seen {
         state: &HealthRoutes,
     ) -> Result<Self, Infallible> {
         let Viewer(viewer) = Viewer::from_request_parts(parts, state).await?;
-        Ok(Self(state.health_state.picture().seen_by(viewer)))
+        Ok(Self(state.health_state.snapshot().seen_by(viewer)))
     }
 }
 
@@ -107,8 +107,8 @@ pub(super) fn changing() -> Routes<Arc<dyn Levels>> {
     (status = 200, description = "It is alive: `state` is 1 (ok), or 0 (init)", body = forms::Status),
     (status = 503, description = "It is not: `state` is 2, and `PluginStatus` says which part fails", body = forms::Status),
 ))]
-pub(super) async fn liveness(Seen(picture): Seen) -> ApiResult {
-    answered(dialects::liveness(&picture))
+pub(super) async fn liveness(Seen(health): Seen) -> ApiResult {
+    answered(dialects::liveness(&health))
 }
 
 /// Whether labwatch can do its work (cn-infra's form): every component whose failure counts is
@@ -117,8 +117,8 @@ pub(super) async fn liveness(Seen(picture): Seen) -> ApiResult {
     (status = 200, description = "It is ready", body = forms::Status),
     (status = 503, description = "It is not, in the same form", body = forms::Status),
 ))]
-pub(super) async fn readiness(Seen(picture): Seen, RawQuery(query): RawQuery) -> ApiResult {
-    answered(dialects::readiness(&picture, &asked(query)?))
+pub(super) async fn readiness(Seen(health): Seen, RawQuery(query): RawQuery) -> ApiResult {
+    answered(dialects::readiness(&health, &asked(query)?))
 }
 
 /// The endpoints of the actuator.
@@ -155,11 +155,11 @@ pub(super) async fn added(
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Health),
 ))]
 pub(super) async fn actuator_health(
-    Seen(picture): Seen,
+    Seen(health): Seen,
     Named(kind): Named<String>,
     RawQuery(query): RawQuery,
 ) -> ApiResult {
-    answered(dialects::health(&picture, &kind, &asked(query)?))
+    answered(dialects::health(&health, &kind, &asked(query)?))
 }
 
 /// The health of one component or, by readiness, of one experiment with its streams.
@@ -168,10 +168,10 @@ pub(super) async fn actuator_health(
     (status = 503, description = "DOWN; of readiness also INIT", body = forms::Indicator),
 ))]
 pub(super) async fn actuator_health_of(
-    Seen(picture): Seen,
+    Seen(health): Seen,
     Named((kind, name)): Named<(String, String)>,
 ) -> ApiResult {
-    answered(dialects::health_of(&picture, &kind, &name))
+    answered(dialects::health_of(&health, &kind, &name))
 }
 
 /// Information about the running program, the laboratory in numbers, and the rules in force.
@@ -179,7 +179,7 @@ pub(super) async fn actuator_health_of(
     (status = 200, description = "A member that cannot be made shows its error", body = forms::Info),
 ))]
 pub(super) async fn info(State(state): State<HealthRoutes>, caller: Caller) -> ApiResult {
-    let picture = state.health_state.picture().seen_by(caller.visibility());
+    let health = state.health_state.snapshot().seen_by(caller.visibility());
     answered(dialects::info(
         &health,
         &state.contributors,
@@ -300,16 +300,16 @@ pub(super) async fn agg_health(
     (status = 200, description = "OK", body = forms::OverallStatus),
     (status = 503, description = "FAIL, in the same form", body = forms::OverallStatus),
 ))]
-pub(super) async fn status(Seen(picture): Seen) -> ApiResult {
-    answered(dialects::status(&picture))
+pub(super) async fn status(Seen(health): Seen) -> ApiResult {
+    answered(dialects::status(&health))
 }
 
 /// OK or FAIL of one component or experiment.
 #[utoipa::path(get, path = "/status/{name}", tag = "health", params(("name" = String, Path, description = "Its endpoint, as `/status` lists it", example = "book")), responses(
     (status = 200, description = "OK", body = forms::CheckStatus), (status = 503, description = "FAIL", body = forms::CheckStatus),
 ))]
-pub(super) async fn status_of(Seen(picture): Seen, Named(name): Named<String>) -> ApiResult {
-    answered(dialects::status_of(&picture, &name))
+pub(super) async fn status_of(Seen(health): Seen, Named(name): Named<String>) -> ApiResult {
+    answered(dialects::status_of(&health, &name))
 }
 
 /// The snapshot of the last results; or, for readers with a token who request it, after everything

@@ -179,7 +179,7 @@ fn reporters(config: &Config, registry: &Registry) -> Result<Reporters, HealthEr
     configuration.report(Finding::ok());
     Ok(Reporters {
         configuration,
-        dead_man: register(DEAD_MAN, config.telling.dead_man.is_some())?,
+        dead_man: register(DEAD_MAN, config.notifications.dead_man.is_some())?,
         cluster: register(CLUSTER, config.cluster.is_some())?,
         publish: register(PUBLISH, config.publication.is_some())?,
         policy: register(POLICY, config.policy.is_some())?,
@@ -210,7 +210,7 @@ fn add_store(
 
 /// The service's own health as metrics.
 pub(super) fn service_metrics(health_state: &HealthState) -> metrics::Service {
-    let numbers = dialects::numbers(&health_state.picture());
+    let numbers = dialects::numbers(&health_state.snapshot());
     metrics::Service {
         state: numbers.state,
         components: numbers.components,

@@ -101,7 +101,7 @@ pub(super) fn open(
     let reports = reports::start(&followed, kept, links, parts, retry);
     let authenticator = Arc::new(authenticator(&config.api, keep, store.clone()));
     cluster_sharing::start(links, &authenticator, parts);
-    let figures = config.surfaces.metrics.then(|| {
+    let metrics = config.surfaces.metrics.then(|| {
         let shown = (snapshots.clone(), health_state.clone());
         metrics::endpoint(shown, &deps.counters, deps.queues, store.clone(), links)
     });
@@ -124,7 +124,7 @@ pub(super) fn open(
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
-        figures: metrics,
+        metrics: metrics,
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),

@@ -12,7 +12,7 @@ use super::cluster::Links;
 use super::config_watch::ConfigWatch;
 use super::task_set::TaskSet;
 use super::{notifications, presentation};
-use crate::cluster::{Etcd, LastWord, Look, View};
+use crate::cluster::{Etcd, FinalNotification, Look, View};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use engine::DeliveryFault;
@@ -26,13 +26,17 @@ pub(super) fn start(links: Option<&Links>, config: &ConfigWatch, parts: &mut Tas
     if settings.acts_alone {
         return;
     }
-    let watching = watch(LastWord::new(settings.lease), links, config.clone());
+    let watching = watch(
+        FinalNotification::new(settings.lease),
+        links,
+        config.clone(),
+    );
     parts.spawn_until_stop("the last mail before a lease ends", Box::pin(watching));
 }
 
-async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {
+async fn watch(mut word: FinalNotification, links: Links, config: ConfigWatch) {
     loop {
-        tokio::time::sleep(word.look_every()).await;
+        tokio::time::sleep(word.check_every()).await;
         let view = links.view.borrow().clone();
         let look = Look {
             has_fault: matches!(view.etcd, Etcd::Fault { .. }),

@@ -21,7 +21,7 @@ pub(super) struct Remembered {
 
 /// The settings of the store; `None` where nothing is to be kept.
 pub fn store_settings(config: &Config) -> Option<StoreSettings> {
-    config.memory.as_ref().map(|memory| StoreSettings {
+    config.database.as_ref().map(|memory| StoreSettings {
         dir: memory.folder.clone(),
         history_days: memory.days,
         ring: config.health.events,

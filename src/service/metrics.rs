@@ -12,7 +12,7 @@ use crate::config::Config;
 use crate::driver::Outlets;
 use crate::health::HealthState;
 use crate::store::{Store, StoreHealth, StoreState};
-use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreFigures};
+use crate::telemetry::metrics::{Counters, HttpCounts, Inside, Metrics, Queue, StoreMetrics};
 use crate::{http, telemetry};
 use engine::{Input, Snapshot};
 
@@ -38,7 +38,7 @@ pub(super) fn endpoint(
         cluster: cluster.map(Links::metrics),
     };
     let metrics = Metrics::new(snapshots, Arc::clone(counters), Arc::clone(&http), inside);
-    http::Figures {
+    http::MetricsEndpoint {
         content_type: telemetry::metrics::CONTENT_TYPE,
         text: Arc::new(move || metrics.text().ok()),
         count: Arc::new(move |route, status, took| http.note(route, status, took)),
@@ -96,9 +96,9 @@ pub(super) fn start(
     snapshots: watch::Receiver<Arc<Snapshot>>,
     health_state: &HealthState,
 ) {
-    start_graphite(config, parts, pictures.clone(), health_state);
+    start_graphite(config, parts, snapshots.clone(), health_state);
     let every = config.log_every;
-    let summary = telemetry::record_log::summarise(pictures, every, parts.stop());
+    let summary = telemetry::record_log::summarise(snapshots, every, parts.stop());
     parts.spawn("summary in the log", summary);
 }
 
@@ -114,6 +114,6 @@ fn start_graphite(
     };
     let health_state = health_state.clone();
     let components = Box::new(move || health::components(&health_state));
-    let sending = telemetry::graphite::run(settings.clone(), pictures, components, parts.stop());
+    let sending = telemetry::graphite::run(settings.clone(), snapshots, components, parts.stop());
     parts.spawn("figures for Graphite", sending);
 }

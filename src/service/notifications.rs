@@ -25,8 +25,9 @@ use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 /// # Errors
 /// [`MailerError`]: an address is none, or the password would be readable on the way.
 pub fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of =
-        |settings: &MailSettings| Mailer::new(settings.clone(), &Recipients::of(&config.telling));
+    let of = |settings: &MailSettings| {
+        Mailer::new(settings.clone(), &Recipients::of(&config.notifications))
+    };
     config.mail.as_ref().map(of).transpose()
 }
 
@@ -40,7 +41,7 @@ pub(super) fn start_mail(
     (inputs, window): Outward<'_>,
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow())?;
-    let (mails, queue) = mpsc::channel(TELL_QUEUE);
+    let (mails, queue) = mpsc::channel(NOTIFY_QUEUE);
     // A configuration whose settings make no mailer does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
@@ -119,10 +120,10 @@ pub(super) fn start_deadman(
     config: &Config,
     http: Http,
     (store, reporter): (Option<Store>, Option<Reporter>),
-    pictures: watch::Receiver<Arc<Snapshot>>,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
     parts: &mut TaskSet,
 ) {
-    let (Some(settings), Some(reporter)) = (config.telling.dead_man.clone(), reporter) else {
+    let (Some(settings), Some(reporter)) = (config.notifications.dead_man.clone(), reporter) else {
         return;
     };
     let notified = Box::new(move |view: &DeadManView| {
@@ -134,7 +135,7 @@ pub(super) fn start_deadman(
             .is_none_or(|store| store.health().state == StoreState::Ok)
     });
     let caller = deadman::Caller { settings, http };
-    let calling = deadman::run(caller, pictures, memory_is_well, notified, parts.stop());
+    let calling = deadman::run(caller, snapshots, store_is_writable, notified, parts.stop());
     parts.spawn("dead-man's call", calling);
 }
 

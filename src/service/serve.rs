@@ -132,7 +132,7 @@ fn start(
     let record = metrics::counted(options.record, &counters);
     let observers = Observers { record, turned };
     driver.start(outlets, observers, membership, &mut parts);
-    metrics::start(&config, &mut parts, pictures, &health_state);
+    metrics::start(&config, &mut parts, snapshots, &health_state);
     Ok((parts, health_state))
 }
 
@@ -159,7 +159,7 @@ fn start_signs(
         notifications::start_repeats(followed.clone(), lasting, window, parts);
     }
     let kept = (driver.store.clone(), reporters.dead_man);
-    notifications::start_deadman(&config, http, kept, pictures.clone(), parts);
+    notifications::start_deadman(&config, http, kept, snapshots.clone(), parts);
     last_word::start(links, followed, parts);
     cluster::report(links, reporters.cluster, followed, parts);
     let publication = config.publication.as_ref().zip(reporters.publish);

@@ -58,7 +58,7 @@ pub(super) fn notifications(
     parts: &mut TaskSet,
     inputs: &mpsc::Sender<Input>,
 ) -> mpsc::Sender<Notification> {
-    let (notifications, queue) = mpsc::channel(TELL_QUEUE);
+    let (notifications, queue) = mpsc::channel(NOTIFY_QUEUE);
     let recording = effects::shadow::run(queue, inputs.clone(), parts.stop());
     parts.spawn(name, recording);
     notifications

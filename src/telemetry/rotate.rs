@@ -71,7 +71,7 @@ impl RotatingFile {
             bounds,
             around,
             current: None,
-            untold: 0,
+            unreported: 0,
         };
         file.current = Some(file.open_current()?);
         file.prune();
@@ -265,7 +265,7 @@ impl RotatingFile {
     }
 
     fn lose(&mut self, error: &io::Error) {
-        if self.untold == 0 {
+        if self.unreported == 0 {
             let path = self.bounds.path.display();
             (self.around.complain)(&format!(
                 "the log file {path} cannot be written, its lines are lost until it can: {error}"
@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(rotated, 3, "{:?}", fixture.files());
         assert!(fixture.text().ends_with("0999\n"));
         assert!(fixture.folder.path().join("labwatch.log.old").exists());
-        assert_eq!(file.untold, 0);
+        assert_eq!(file.unreported, 0);
     }
 
     #[test]
@@ -487,7 +487,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removes");
         write(&mut file, "three\n");
         assert_eq!(fs::read_to_string(&path).expect("reads"), "three\n");
-        assert_eq!(file.untold, 0);
+        assert_eq!(file.unreported, 0);
     }
 
     #[test]
@@ -498,7 +498,7 @@ mod tests {
         for line in ["one\n", "two\n", "three\n"] {
             write(&mut file, line);
         }
-        assert_eq!(file.untold, 3);
+        assert_eq!(file.unreported, 3);
         fs::remove_file(fixture.path()).expect("removes");
         write(&mut file, "four\n");
         assert_eq!(
@@ -522,7 +522,7 @@ mod tests {
         fs::remove_dir_all(&folder).expect("removes");
         fs::write(&folder, "in the way").expect("writes");
         write(&mut file, "one\n");
-        assert_eq!(file.untold, 1);
+        assert_eq!(file.unreported, 1);
         fs::remove_file(&folder).expect("removes");
         write(&mut file, "two\n");
         assert!(fs::read_to_string(&path).expect("reads").ends_with("two\n"));
@@ -550,6 +550,6 @@ mod tests {
         let fixture = Fixture::new();
         let mut file = fixture.open(100, 1_000);
         write(&mut file, &"x".repeat(101));
-        assert_eq!((file.untold, fixture.text().as_str()), (1, ""));
+        assert_eq!((file.unreported, fixture.text().as_str()), (1, ""));
     }
 }

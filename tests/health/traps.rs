@@ -386,7 +386,7 @@ async fn trap_16_of_two_that_fail_the_same_speaks_and_nothing_is_said_twice() {
     for second in 121..126 {
         bench.show(second, |lab| lab.sources[2].health = SourceHealth::Down);
         bench.store.report(Finding::error("full"));
-        let snapshot = bench.health_state.picture();
+        let snapshot = bench.health_state.snapshot();
         assert_eq!(
             snapshot.overall(),
             (State::Error, "book: it does not answer".to_owned()),

@@ -95,7 +95,7 @@ fn finding(kind: u8) -> Finding {
 }
 
 /// The snapshot of a case, and the bench that it is of.
-fn snapshot(case: &Case) -> Picture {
+fn snapshot(case: &Case) -> HealthSnapshot {
     let bench = Bench::well_with(rules(case.critical));
     for ((name, categories), kind) in SERVICES.iter().zip(&case.services) {
         let categories: Vec<String> = categories.iter().map(|one| (*one).to_owned()).collect();
@@ -156,11 +156,11 @@ fn snapshot(case: &Case) -> Picture {
 }
 
 /// The result for a category in each view.
-fn said(snapshot: &Picture, name: &str) -> [bool; 4] {
+fn said(snapshot: &HealthSnapshot, name: &str) -> [bool; 4] {
     let query = Query::parse(&format!("categories={name}"));
     let health = health_json(snapshot, &query, Reader::Public).expect("there is this category");
     let health: Value = serde_json::from_slice(&health.body).expect("JSON");
-    let listed = standings(snapshot);
+    let listed = category_statuses(snapshot);
     let listed = listed.iter().find(|one| one.rules.name == name);
     let measured = numbers(snapshot).categories;
     let measured = measured.iter().find(|(known, _)| known == name);
@@ -198,7 +198,7 @@ proptest! {
         for name in ["pendulums", "exam", "system"] {
             prop_assert_eq!(said(&without, name)[0], of_each[name], "{}", name);
         }
-        let ready = |snapshot: &Picture| readiness(snapshot, &whole).expect("an answer").status;
+        let ready = |snapshot: &HealthSnapshot| readiness(snapshot, &whole).expect("an answer").status;
         prop_assert_eq!(ready(&without), ready(&snapshot));
     }
 }

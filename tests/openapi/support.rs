@@ -92,7 +92,7 @@ impl Parts {
         let authenticator = authenticator(reading);
         let orders = orders(&snapshots, Arc::clone(&given));
         let health = health(&receiver, &orders.give);
-        let figures = Figures {
+        let metrics = MetricsEndpoint {
             content_type: "application/openmetrics-text; version=1.0.0; charset=utf-8",
             text: Arc::new(|| Some("# EOF\n".to_owned())),
             count: Arc::new(|_, _, _| {}),

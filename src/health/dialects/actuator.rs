@@ -17,7 +17,7 @@ use super::listing::{self, Experiments, Tally};
 use super::shown::Shown;
 use crate::health::category_index::CategoryIndex;
 use crate::health::logger::{COMPONENTS, Levels};
-use crate::health::snapshot::{LIVENESS, Picture, worst};
+use crate::health::snapshot::{HealthSnapshot, LIVENESS, worst};
 use crate::health::state::{Component, State};
 
 /// The endpoints that are always there.
@@ -106,7 +106,7 @@ pub fn health(health: &HealthSnapshot, kind: &str, query: &Query) -> Result<Answ
         status: as_str(state),
         components: components
             .into_iter()
-            .map(|one| (&*one.name, of_component(one, picture)))
+            .map(|one| (&*one.name, of_component(one, health)))
             .collect(),
         details,
     };
@@ -122,7 +122,7 @@ pub fn health_of(health: &HealthSnapshot, kind: &str, name: &str) -> Result<Answ
         .into_iter()
         .find(|component| &*component.name == name);
     if let Some(component) = component {
-        let mut answer = of_component(component, picture);
+        let mut answer = of_component(component, health);
         answer.details.results = Some(&component.results);
         return Answer::json(is_up(component.state(), kind), &answer);
     }
@@ -131,10 +131,10 @@ pub fn health_of(health: &HealthSnapshot, kind: &str, name: &str) -> Result<Answ
         .experiment(name)
         .filter(|_| kind == "readiness");
     let view = view.ok_or_else(|| Refused::Unknown(format!("{name} was not found in {kind}")))?;
-    let shown = Shown::experiment(view, picture);
+    let shown = Shown::experiment(view, health);
     let is_up = is_up(shown.state, kind);
     let mut answer = indicator(shown);
-    answer.details.streams = Some(listing::streams(&picture.snapshot, &[view]));
+    answer.details.streams = Some(listing::streams(&health.snapshot, &[view]));
     Answer::json(is_up, &answer)
 }
 
@@ -251,9 +251,9 @@ fn components<'a>(health: &'a HealthSnapshot, kind: &str) -> Result<Vec<&'a Comp
     }
 }
 
-fn of_component<'a>(component: &'a Component, picture: &Picture) -> Indicator<'a> {
-    let mut indicator = indicator(Shown::component(component, picture));
-    indicator.details.fatal = Some(picture.is_fatal(component));
+fn of_component<'a>(component: &'a Component, health: &HealthSnapshot) -> Indicator<'a> {
+    let mut indicator = indicator(Shown::component(component, health));
+    indicator.details.fatal = Some(health.is_fatal(component));
     indicator
 }
 

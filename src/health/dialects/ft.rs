@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use super::Query;
 use super::answer::{Answer, Reader, Refused, code};
 use super::ft_form::{Check, Document};
-use super::judged::Judged;
+use super::rated::RatedCategories;
 use crate::health::category_index::{CategoryIndex, Group};
 use crate::health::category_member::{CategoryMember, What, is_away, last_update};
 use crate::health::experiment;
@@ -49,10 +49,10 @@ pub fn health_json(
 
 /// Whether the categories can be used now: 200 or 503, and 400 when none of them exists. Never has
 /// a body.
-pub fn gtg(picture: &Picture, query: &Query) -> Answer {
-    let category_index = CategoryIndex::of(picture);
-    match Judged::of(picture, &category_index, query) {
-        Ok(judged) => Answer::empty(code(judged.is_good())),
+pub fn gtg(health: &HealthSnapshot, query: &Query) -> Answer {
+    let category_index = CategoryIndex::of(health);
+    match RatedCategories::of(health, &category_index, query) {
+        Ok(rated) => Answer::empty(code(rated.is_good())),
         Err(_) => Answer::empty(400),
     }
 }
@@ -199,7 +199,7 @@ pub(super) fn summary(member: &CategoryMember<'_>, health: &HealthSnapshot) -> S
         What::Component(_) => ("component", "/status/"),
         What::Experiment(_) => ("experiment", "/actuator/health/readiness/"),
     };
-    let (name, place, link) = (member.name, &picture.settings.place, &picture.settings.link);
+    let (name, place, link) = (member.name, &health.settings.place, &health.settings.link);
     let status = if link.is_empty() { "" } else { ", status at " };
     format!("{kind} {name}; details at {place}{path}{name}{status}{link}")
 }

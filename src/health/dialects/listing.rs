@@ -96,9 +96,9 @@ pub(super) fn listed<'a>(health: &'a HealthSnapshot, query: &Query) -> Vec<&'a E
 }
 
 impl<'a> Experiments<'a> {
-    pub(super) fn of(picture: &'a Picture, listed: &[&'a ExperimentView]) -> Self {
+    pub(super) fn of(health: &'a HealthSnapshot, listed: &[&'a ExperimentView]) -> Self {
         let row = |view: &&'a ExperimentView| {
-            let shown = Shown::experiment(view, picture);
+            let shown = Shown::experiment(view, health);
             Experiment {
                 name: shown.name,
                 state: shown.state.as_str(),
@@ -108,7 +108,7 @@ impl<'a> Experiments<'a> {
             }
         };
         Self {
-            counts: Tally::of(&picture.snapshot),
+            counts: Tally::of(&health.snapshot),
             listed: listed.iter().map(row).collect(),
         }
     }
@@ -161,8 +161,8 @@ pub(super) fn streams<'a>(
         let tx = sending
             .get(stream.topic.as_str())
             .and_then(|found| found.tx);
-        let heard = match stream.evidence {
-            Evidence::Sampled(heard) => heard,
+        let received = match stream.evidence {
+            Evidence::Sampled(received) => received,
             Evidence::Statistics | Evidence::Unverified => None,
         };
         let told = || {
@@ -176,7 +176,7 @@ pub(super) fn streams<'a>(
             experiment: view.stub.as_str(),
             required: stream.required,
             last_seen: stream.seen.time(relay.last_report),
-            last_transmit: heard.or_else(told),
+            last_transmit: received.or_else(told),
             rate: tx.map(|tx| tx.fps),
         }
     };

@@ -21,9 +21,9 @@ pub struct Numbers {
 }
 
 /// The picture in numbers.
-pub fn numbers(picture: &Picture) -> Numbers {
-    let (overall, _) = picture.overall();
-    let category_index = CategoryIndex::of(picture);
+pub fn numbers(health: &HealthSnapshot) -> Numbers {
+    let (overall, _) = health.overall();
+    let category_index = CategoryIndex::of(health);
     let categories = category_index.categories().into_iter().map(|name| {
         let evaluated = category_index.evaluate(&name, &health.switched);
         (name, evaluated.is_some_and(|evaluated| evaluated.ok))

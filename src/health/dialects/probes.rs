@@ -13,7 +13,7 @@ use super::Query;
 use super::answer::{Answer, Refused};
 use super::listing::{self, Experiments, Stream};
 use super::shown::Shown;
-use crate::health::snapshot::{Picture, worst};
+use crate::health::snapshot::{HealthSnapshot, worst};
 use crate::health::state::{Component, State};
 
 /// The status of labwatch, in cn-infra's form. Times are seconds since 1970.
@@ -141,10 +141,10 @@ impl<'a> Status<'a> {
         state: State,
         counts: impl Fn(&Component) -> bool,
     ) -> Self {
-        let identity = &*picture.identity;
+        let identity = &*health.identity;
         let shown = || {
-            let components = picture.components.iter();
-            components.map(|component| Shown::component(component, picture))
+            let components = health.components.iter();
+            components.map(|component| Shown::component(component, health))
         };
         Self {
             build_version: identity.version,
@@ -166,7 +166,7 @@ impl<'a> Status<'a> {
                 })
                 .collect(),
             plugin_status: shown().map(|one| (one.name, one.into())).collect(),
-            non_fatal: picture
+            non_fatal: health
                 .components
                 .iter()
                 .filter(|one| !counts(one))

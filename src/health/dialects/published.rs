@@ -37,7 +37,7 @@ pub fn published(
     for component in &health.components {
         let (state, about) = (component.state(), Published::Plugin(&component.name));
         let mark = mark(&(state.as_str(), component.last_change));
-        let form = || json(&PluginStatus::from(Shown::component(component, picture)));
+        let form = || json(&PluginStatus::from(Shown::component(component, health)));
         let value = is_wanted(about, mark).then(form).transpose()?;
         values.push((about, mark, value));
     }
@@ -80,7 +80,7 @@ fn of_experiment<'a>(
     let form = || {
         json(&PluginStatus::from(Shown {
             detail: experiment::detail(view, snapshot, now).into(),
-            ..Shown::experiment(view, picture)
+            ..Shown::experiment(view, health)
         }))
     };
     let value = is_wanted(about, mark).then(form).transpose()?;

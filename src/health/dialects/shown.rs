@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::Timestamp;
 
 use crate::health::experiment;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::{Component, State, age};
 use engine::ExperimentView;
 
@@ -22,19 +22,19 @@ pub(super) struct Shown<'a> {
 }
 
 impl<'a> Shown<'a> {
-    pub(super) fn component(component: &'a Component, picture: &Picture) -> Self {
+    pub(super) fn component(component: &'a Component, health: &HealthSnapshot) -> Self {
         Self {
             name: &component.name,
             state: component.state(),
             detail: component.detail().into(),
             last_change: component.last_change,
             last_update: component.last_update,
-            age: component.age(picture.at),
+            age: component.age(health.at),
         }
     }
 
-    pub(super) fn experiment(view: &'a ExperimentView, picture: &Picture) -> Self {
-        let (snapshot, now) = (&*picture.snapshot, picture.at);
+    pub(super) fn experiment(view: &'a ExperimentView, health: &HealthSnapshot) -> Self {
+        let (snapshot, now) = (&*health.snapshot, health.at);
         let last_update = experiment::last_update(view, snapshot);
         Self {
             name: view.stub.as_str(),

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use super::answer::{Answer, Refused};
 use super::shown::Shown;
-use crate::health::snapshot::Picture;
+use crate::health::snapshot::HealthSnapshot;
 use crate::health::state::State;
 
 /// The content type of `/status`.
@@ -86,18 +86,18 @@ pub(crate) struct CheckStatus {
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn status(picture: &Picture) -> Result<Answer, Refused> {
-    let (state, details) = picture.overall();
-    let experiments = picture.snapshot.experiments.iter().map(|view| {
-        let shown = Shown::experiment(view, picture);
-        let is_taken = picture.component(shown.name).is_some();
+pub fn status(health: &HealthSnapshot) -> Result<Answer, Refused> {
+    let (state, details) = health.overall();
+    let experiments = health.snapshot.experiments.iter().map(|view| {
+        let shown = Shown::experiment(view, health);
+        let is_taken = health.component(shown.name).is_some();
         let kind = if is_taken { "experiment:" } else { "" };
         (format!("{kind}{}", shown.name), shown)
     });
-    let components = picture.components.iter();
-    let components = components.map(|one| (one.name.to_string(), Shown::component(one, picture)));
-    let identity = &*picture.identity;
-    let whole = Whole {
+    let components = health.components.iter();
+    let components = components.map(|one| (one.name.to_string(), Shown::component(one, health)));
+    let identity = &*health.identity;
+    let whole = OverallStatus {
         name: identity.name,
         version: identity.version,
         status: as_str(state),
@@ -114,14 +114,14 @@ pub fn status(picture: &Picture) -> Result<Answer, Refused> {
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].
-pub fn status_of(picture: &Picture, endpoint: &str) -> Result<Answer, Refused> {
-    let shown = match picture.component(endpoint) {
-        Some(component) => Some(Shown::component(component, picture)),
+pub fn status_of(health: &HealthSnapshot, endpoint: &str) -> Result<Answer, Refused> {
+    let shown = match health.component(endpoint) {
+        Some(component) => Some(Shown::component(component, health)),
         None => {
             let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
-            let view = picture.snapshot.experiment(name);
-            let view = view.or_else(|| picture.snapshot.experiment(endpoint));
-            view.map(|view| Shown::experiment(view, picture))
+            let view = health.snapshot.experiment(name);
+            let view = view.or_else(|| health.snapshot.experiment(endpoint));
+            view.map(|view| Shown::experiment(view, health))
         }
     };
     let shown = shown.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;

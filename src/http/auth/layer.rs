@@ -127,7 +127,7 @@ fn keep_private(headers: &mut HeaderMap) {
 
 /// The address of the form by which people sign in: where they go then, and why their last token
 /// was refused.
-pub(in crate::http) fn way_in(next: &str, refused: Option<&str>) -> String {
+pub(in crate::http) fn sign_in_address(next: &str, refused: Option<&str>) -> String {
     let next = Some(next).filter(|next| is_place(next) && *next != "/");
     let next = next.map(|next| ("next", next));
     below(

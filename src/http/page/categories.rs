@@ -28,7 +28,7 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
         p.soft { "Sets of experiments and components that other programs ask about by name. A category can be used while it is open and works by its rule. Book is not changed by it. For experiments that can stand in for each other see " a href="/pools" { "Pools" } "." }
         @if !frame.acts { (components::sign_in(frame, "/categories", "open or close one")) }
         (components::rows_or_none("There are no categories.", "Categories", ["Category", "Can be used", "Failing", "Open or closed", "Rule", "Do"], rows))
-        (components::more(standings.len()))
+        (components::more(category_statuses.len()))
     }
 }
 

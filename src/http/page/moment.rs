@@ -35,7 +35,7 @@ pub(super) struct Moment {
     pub(super) stream: Option<&'static str>,
     pub(super) base: Arc<str>,
     pub(super) label: Arc<str>,
-    said: Option<Said>,
+    flash: Option<Flash>,
 }
 
 /// An extractor for handlers.
@@ -67,7 +67,7 @@ impl Moment {
             base: Arc::clone(&state.base),
             label: Arc::clone(&state.label),
             now: Timestamp::now(),
-            said: Said::of(parts.uri.query()),
+            flash: Flash::of(parts.uri.query()),
         }
     }
 
@@ -84,8 +84,8 @@ impl Moment {
     /// The same, and above it the result of the command that led here.
     pub(super) fn page_after(&self, place: &str, title: &str, content: &Markup) -> Response {
         let frame = self.frame();
-        let said = self.said.as_ref().filter(|_| frame.acts);
-        let noted = html! { @if let Some(said) = said { (said.note(&frame)) } (content) };
+        let flash = self.flash.as_ref().filter(|_| frame.acts);
+        let noted = html! { @if let Some(flash) = flash { (flash.note(&frame)) } (content) };
         self.page(place, title, &noted)
     }
 

@@ -321,7 +321,7 @@ fn row(
                 (components::link(experiment.name())) " "
                 span.soft[experiment.state == State::Ok] { (clip(&experiment.why())) }
                 @if let Some(advice) = experiment.advice(frame.private) { p.advice { (clip(advice)) } }
-                @if let Some(quieted) = &view.suppression { span.small { (components::quiet(quieted, frame.private, now)) } }
+                @if let Some(suppression) = &view.suppression { span.small { (components::suppression(suppression, frame.private, now)) } }
                 @else if frame.acts && view.health.is_bad() {
                     a.small.act href=(Kind::Acknowledge.address(&[("name", experiment.name())])) { "Acknowledge" span.unseen { " " (clip(experiment.name())) } }
                 }

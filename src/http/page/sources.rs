@@ -31,7 +31,7 @@ pub(super) fn page(frame: &Frame<'_>, changes: Option<&Changes>) -> Markup {
         p.soft { "Where labwatch gets its reports. Without reports of a source, labwatch does not evaluate what depends on it." }
         (components::table("Sources", ["Source", "State", "Last report", "Connection", "Not evaluated without it", "What is wrong and what to do"], rows))
         p { (sampling(&snapshot.sampling)) }
-        (components::section("store", "Store", &memory(frame)))
+        (components::section("store", "Store", &store(frame)))
         @if let Some(cluster) = frame.cluster { (replicas::section(cluster, now)) }
         (components::section("changes", "What happened", &components::kept(changes, |(changes, gaps)| html! { (list(changes, frame)) (missing(gaps, now)) })))
     }

@@ -779,7 +779,7 @@ async fn texts_and_names_of_users_are_for_those_who_signed_in() {
     views
         .iter_mut()
         .filter(|view| view.stub.as_str() == "pend00")
-        .for_each(|view| view.suppression = Some(quieted.clone()));
+        .for_each(|view| view.suppression = Some(suppression.clone()));
     lab.experiments = Arc::new(views.into_iter().map(Arc::new).collect());
     let web = web(lab);
     for path in PAGES {

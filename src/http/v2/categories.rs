@@ -130,24 +130,24 @@ struct OpenReason {
 }
 
 impl Category {
-    fn new(standing: CategoryStatus, sight: Visibility) -> Self {
-        let rules = standing.rules;
-        let mut failing = standing.failing;
+    fn new(status: CategoryStatus, sight: Visibility) -> Self {
+        let rules = status.rules;
+        let mut failing = status.failing;
         failing.truncate(MAX_FAILING);
         Self {
             name: rules.name,
-            ok: standing.ok,
-            enabled: standing.enabled,
-            severity: standing.severity,
-            members: standing.members,
+            ok: status.ok,
+            enabled: status.enabled,
+            severity: status.severity,
+            members: status.members,
             failing,
             resilient: rules.resilient,
             period_seconds: rules.period.as_secs(),
             sticky: rules.sticky,
             failure_threshold: rules.failure_threshold,
             sticky_booking: rules.sticky_booking,
-            quarantined: standing.quarantined,
-            switched: standing.switch.map(|switch| Switched {
+            quarantined: status.quarantined,
+            switched: status.switch.map(|switch| Switched {
                 at: switch.at.into(),
                 by: sight.is_full().then_some(switch.by),
                 reason: sight.is_full().then_some(switch.reason),
@@ -179,7 +179,7 @@ async fn list_categories(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> ApiResult {
-    let all = state.standings().into_iter();
+    let all = state.category_statuses().into_iter();
     let all = all.map(|it| (it.rules.name.clone(), Category::new(it, sight)));
     Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
@@ -284,6 +284,6 @@ async fn carry_out(state: &Categories, order: &CategoryOrder, dry_run: bool) -> 
 
 /// The category that a path names.
 fn find(state: &Categories, name: String) -> ApiResult<CategoryStatus> {
-    let standing = state.standing(&name);
-    standing.ok_or_else(|| Refusal::NoCategory(name).into())
+    let status = state.status(&name);
+    status.ok_or_else(|| Refusal::NoCategory(name).into())
 }

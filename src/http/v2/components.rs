@@ -106,9 +106,9 @@ async fn list_components(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> ApiResult {
-    let picture = state.picture(sight);
-    let all = picture.components.iter();
-    let all = all.map(|one| (one.name.to_string(), Component::new(one, &picture)));
+    let health = state.snapshot(sight);
+    let all = health.components.iter();
+    let all = all.map(|one| (one.name.to_string(), Component::new(one, &health)));
     Paging::asked(&uri)?.pick(&uri, all).answer(&uri)
 }
 
@@ -123,8 +123,8 @@ async fn component(
     _: NoParams,
     Viewer(sight): Viewer,
 ) -> ApiResult {
-    let picture = state.picture(sight);
-    let found = picture.component(&name).ok_or_else(|| {
+    let health = state.snapshot(sight);
+    let found = health.component(&name).ok_or_else(|| {
         ApiError::new(
             Reason::UnknownComponent,
             format!("component {name} was not found"),
@@ -142,9 +142,9 @@ async fn list_component_results(
     Viewer(sight): Viewer,
     uri: Uri,
 ) -> ApiResult {
-    let picture = state.picture(sight);
-    let (Range { from, until }, paging) = ranged::<Key>(picture.at, &uri)?;
-    let all = picture.components.iter().flat_map(|component| {
+    let health = state.snapshot(sight);
+    let (Range { from, until }, paging) = ranged::<Key>(health.at, &uri)?;
+    let all = health.components.iter().flat_map(|component| {
         let results = component.results.iter().enumerate();
         results.map(move |(number, result)| {
             let name = component.name.to_string();

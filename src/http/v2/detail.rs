@@ -21,8 +21,8 @@ use crate::http::named::Named;
 use crate::http::served::Served;
 use engine::model::{SourceName, Visibility};
 use engine::{
-    Evidence, ExperimentView, LastConnection, PageView, ResourceView, Scopes, Seen, Snapshot,
-    SourceView, StreamView, ToldView, Traffic,
+    Evidence, ExperimentView, LastConnection, NotifiedView, PageView, ResourceView, Scopes, Seen,
+    Snapshot, SourceView, StreamView, Traffic,
 };
 
 /// Everything about an experiment.
@@ -104,7 +104,7 @@ struct Notified {
     at: Timestamp,
 }
 
-impl Told {
+impl Notified {
     fn new(view: &NotifiedView) -> Self {
         Self {
             route: view.route.to_string(),
@@ -267,12 +267,12 @@ impl<'a> Contact<'a> {
         let topic = stream.topic.as_str();
         let last = stream.last.as_deref();
         let known = Self::known((relay, Scopes::EXPT), topic, (stream.seen, last), sight);
-        let heard = match stream.evidence {
-            Evidence::Sampled(heard) => heard,
+        let received = match stream.evidence {
+            Evidence::Sampled(received) => received,
             Evidence::Statistics | Evidence::Unverified => None,
         };
         Self {
-            transmitted: heard.map(Timestamp::from).or(known.transmitted),
+            transmitted: received.map(Timestamp::from).or(known.transmitted),
             ..known
         }
     }

@@ -21,7 +21,7 @@ pub(in crate::http) struct JsonCache {
     latest: Mutex<(List, Items)>,
 }
 
-impl Sheets {
+impl JsonCache {
     /// The JSON of every experiment of this list. What is in the list before it, unchanged, is not
     /// written again.
     pub(super) fn of(&self, list: &List) -> ApiResult<Items> {

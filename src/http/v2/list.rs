@@ -142,7 +142,7 @@ fn page(
     filter: &Filter<'_>,
     (uri, paging): (&Uri, &Paging<String>),
 ) -> ApiResult<(Vec<u8>, Option<String>)> {
-    let items = served.sheets.of(&snapshot.experiments)?;
+    let items = served.json_cache.of(&snapshot.experiments)?;
     let after = paging.after.as_deref();
     let from = after.map_or(0, |after| {
         let behind = |view: &Arc<ExperimentView>| view.stub.as_str() <= after;

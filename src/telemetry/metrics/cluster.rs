@@ -29,7 +29,7 @@ pub struct ClusterMetrics {
     pub failed_commits: u64,
 }
 
-pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterFigures) -> fmt::Result {
+pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterMetrics) -> fmt::Result {
     figures! { encoder;
         /// Whether this replica leads (1) or follows (0)
         gauge labwatch_cluster_leader: u64::from(cluster.leads);
@@ -42,10 +42,10 @@ pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterFigures) -> fmt:
         /// Whether etcd does what is needed (1) or not (0)
         gauge labwatch_cluster_etcd_ok: u64::from(cluster.etcd_ok);
     }
-    if let Some(heard) = cluster.heard {
+    if let Some(last_answer) = cluster.last_answer {
         figures! { encoder;
             /// How long ago etcd last answered, in seconds
-            gauge labwatch_cluster_etcd_heard_seconds: heard.as_secs_f64();
+            gauge labwatch_cluster_etcd_heard_seconds: last_answer.as_secs_f64();
         }
     }
     figures! { encoder;

@@ -22,7 +22,7 @@ use tokio::sync::watch;
 pub use cluster::ClusterMetrics;
 pub use counters::Counters;
 pub use http::HttpCounts;
-pub use service::{Inside, Queue, Service, StoreFigures};
+pub use service::{Inside, Queue, Service, StoreMetrics};
 
 use encoder::Encoder;
 use engine::Snapshot;

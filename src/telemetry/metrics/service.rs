@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::cluster::ClusterFigures;
+use super::cluster::ClusterMetrics;
 use super::encoder::{Encoder, figures};
 use super::lab::count;
 use engine::Snapshot;
@@ -100,7 +100,7 @@ pub(super) fn write(
         /// When the newest picture was taken, in seconds of Unix time
         gauge labwatch_snapshot_time_seconds: snapshot.at.as_second();
     }
-    telling(encoder, snapshot)?;
+    deliveries(encoder, snapshot)?;
     queues(encoder, &inside.queues)?;
     inside
         .store
@@ -108,7 +108,7 @@ pub(super) fn write(
         .map_or(Ok(()), |store| kept(encoder, store()))
 }
 
-fn telling(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
+fn deliveries(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     let routes = || {
         let routes = snapshot.routes.iter();
         routes.map(|route| ([("route", route.name.as_str())], route))
@@ -144,7 +144,7 @@ fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
     )
 }
 
-fn kept(encoder: &mut Encoder<'_>, store: StoreFigures) -> fmt::Result {
+fn kept(encoder: &mut Encoder<'_>, store: StoreMetrics) -> fmt::Result {
     figures! { encoder;
         /// Whether what happens is on disk within moments (1) or the disk takes nothing (0)
         gauge labwatch_store_ok: u64::from(store.ok);

@@ -6,7 +6,7 @@ use super::Engine;
 use crate::model::{
     FaultClass, Moment, SourceHealth, SourceName, Visibility, earliest, spell_duration,
 };
-use crate::notifications::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER, own};
+use crate::notifications::{ActiveAlert, NOTIFY_OUTAGE_AFTER, NotificationContext, own};
 use crate::protocol::{Alert, Effect, Fitness, Step};
 use crate::sources::source::interruptions::{OFTEN, WITHIN};
 
@@ -196,7 +196,7 @@ impl Engine {
         if is_canary {
             NOT_FORWARDING_NOTIFIED_AFTER
         } else {
-            TELL_OUTAGE_AFTER
+            NOTIFY_OUTAGE_AFTER
         }
     }
 

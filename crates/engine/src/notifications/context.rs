@@ -23,7 +23,7 @@ use crate::switching::Switching;
 
 /// An outage of a source, of book's manifest, or of a component that is shorter than this is not
 /// told: servers are restarted, and come back within seconds.
-pub(crate) const TELL_OUTAGE_AFTER: Duration = Duration::from_secs(60);
+pub(crate) const NOTIFY_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// Replaces an advice that depends on the remote login while that is unknown.
 const LOGIN_UNKNOWN: &str =

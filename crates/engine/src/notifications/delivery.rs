@@ -354,7 +354,7 @@ impl Delivery {
     }
 
     /// The same for alerts of the whole laboratory.
-    pub(super) fn consider_concerns(&mut self, alert_states: &BTreeMap<Alert, Moment>) {
+    pub(super) fn note_alerts(&mut self, alert_states: &BTreeMap<Alert, Moment>) {
         let failed = self.failed();
         if failed.is_some_and(|failed| !failed.alert_states.keys().eq(alert_states.keys())) {
             self.try_again();

@@ -21,14 +21,14 @@ mod unsteady;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-pub(super) use context::{ActiveAlert, NotificationContext, TELL_OUTAGE_AFTER};
+pub(super) use context::{ActiveAlert, NOTIFY_OUTAGE_AFTER, NotificationContext};
 pub use digest::Digest;
 
 use crate::engine::memory::RestoredRoute;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};
-use crate::protocol::{Alert, Audience, Lane, Notified, Record, RouteView, ToldView};
+use crate::protocol::{Alert, Audience, Lane, Notified, NotifiedView, Record, RouteView};
 use route_notifier::{Due, RouteNotifier};
 
 /// All routes, each with its last notified state. Routes do not affect each other.

@@ -18,7 +18,7 @@ impl RouteNotifier {
         self.noted = None;
         for notified in &restored.notified {
             match notified {
-                Notified::Experiment(stub, Some(heard)) if self.route.hears_of(stub) => {
+                Notified::Experiment(stub, Some(heard)) if self.route.covers(stub) => {
                     let heard = Heard::recall(heard.clone(), now);
                     self.notified.insert(stub.clone(), heard);
                 }
@@ -62,7 +62,7 @@ impl RouteNotifier {
             digests.recall(self.last_digest, now.wall());
         }
         for OutboxNews { stub, since, .. } in memory.outbox.iter().flat_map(|entry| &entry.news) {
-            if !self.route.hears_of(stub) {
+            if !self.route.covers(stub) {
                 gone.push(Notified::Experiment(stub.clone(), None));
                 continue;
             }

@@ -100,14 +100,14 @@ impl Route {
     }
 
     /// Whether it hears of this experiment.
-    pub fn hears_of(&self, stub: &Stub) -> bool {
+    pub fn covers(&self, stub: &Stub) -> bool {
         self.patterns
             .iter()
             .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
     }
 
     /// Whether it hears of every experiment.
-    pub fn hears_of_all(&self) -> bool {
+    pub fn covers_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)
     }
 }

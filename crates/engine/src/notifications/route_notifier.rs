@@ -305,7 +305,7 @@ impl RouteNotifier {
         if self.route.alerts {
             alert_states = self.alert_states.evaluate(context);
         }
-        self.delivery.consider_concerns(&alert_states);
+        self.delivery.note_alerts(&alert_states);
         let first = self
             .pending
             .iter()

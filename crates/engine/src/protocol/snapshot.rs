@@ -14,8 +14,8 @@ use crate::model::{
 };
 use crate::notifications::correlation::Cause;
 use crate::protocol::{
-    CanaryView, CategoryStates, Counts, Event, Issue, Link, ManualOverride, PageView, Quarantined,
-    Report, Role, RouteView, ToldView, Traffic,
+    CanaryView, CategoryStates, Counts, Event, Issue, Link, ManualOverride, NotifiedView, PageView,
+    Quarantined, Report, Role, RouteView, Traffic,
 };
 use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
@@ -100,7 +100,7 @@ impl Snapshot {
 
     /// What people were told bad about the experiment of this name, one for each route that heard
     /// of it.
-    pub fn notified(&self, stub: &str) -> &[ToldView] {
+    pub fn notified(&self, stub: &str) -> &[NotifiedView] {
         let from = self
             .notified
             .partition_point(|view| view.stub.as_str() < stub);

@@ -252,7 +252,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
         "acknowledged",
         "without an end it lasts"
     );
-    let ended = quiet
+    let ended = active
         .end(&subject("pend00"), Ending::Recovered, at(30))
         .expect("it ends");
     assert_eq!(
@@ -265,12 +265,12 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
         (id, at(30), Ending::Recovered, "-")
     );
     assert_eq!(
-        quiet.end(&subject("pend00"), Ending::Recovered, at(31)),
+        active.end(&subject("pend00"), Ending::Recovered, at(31)),
         None,
         "once"
     );
-    let (mut quiet, _) = acknowledged(Some(60));
-    let late = quiet
+    let (mut active, _) = acknowledged(Some(60));
+    let late = active
         .end(&subject("pend00"), Ending::Recovered, at(61))
         .expect("it ends");
     assert_eq!(
@@ -286,7 +286,7 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
     assert_eq!(active.remove(id, "Dee", at(5)), Err(Refused::NotFound(id)));
     let (mut active, _) = acknowledged(None);
     assert_eq!(
-        quiet
+        active
             .end(&subject("pend00"), Ending::Gone, at(5))
             .map(|ended| ended.ending),
         Some(Ending::Gone)
@@ -295,13 +295,16 @@ fn an_acknowledgement_ends_by_recovery_by_its_time_or_by_a_person() {
 
 #[test]
 fn recovery_ends_no_silence_and_no_window() {
-    let mut quiet = ActiveSuppressions::default();
-    quiet.add(silence("pend00", 0, 60)).expect("taken");
+    let mut active = ActiveSuppressions::default();
+    active.add(silence("pend00", 0, 60)).expect("taken");
     assert_eq!(
-        quiet.end(&subject("pend00"), Ending::Recovered, at(1)),
+        active.end(&subject("pend00"), Ending::Recovered, at(1)),
         None
     );
-    assert_eq!(as_str(quiet.quiet(&stub("pend00"), at(1))), "silenced");
+    assert_eq!(
+        as_str(active.suppression_of(&stub("pend00"), at(1))),
+        "silenced"
+    );
 }
 
 #[test]
@@ -427,7 +430,7 @@ fn notified(mut active: ActiveSuppressions, health: &[(i64, Health)]) -> Vec<(i6
         while let Some((_, health)) = changes.next_if(|(when, _)| *when <= now) {
             is = health;
             if is == Health::Ok {
-                quiet.end(&subject("pend00"), Ending::Recovered, now);
+                active.end(&subject("pend00"), Ending::Recovered, now);
             }
         }
         active.expire(now);
@@ -659,8 +662,8 @@ fn each_window_has_a_next_and_a_last_time() {
 
 proptest! {
     #[test]
-    fn open_patterns_are_those_that_keep_quiet(quiet in any_quiet(), now in 0_i64..3_000) {
-        let mut others = quiet.clone();
+    fn open_patterns_are_those_that_suppress(active in any_suppressions(), now in 0_i64..3_000) {
+        let mut others = active.clone();
         others.end(&subject("pend00"), Ending::Recovered, at(0));
         let open = others.open_at(at(now));
         for name in ["pend00", "pend01", "spin07", "other"] {

@@ -381,7 +381,7 @@ impl World for Simulator {
             Effect::Reconnect(name) => plan.after(Duration::ZERO, Event::Redials(name)),
             Effect::Sample(sample) => {
                 let now = plan.now().mono();
-                let has_data = self.sampled(&sample, now) == SampleOutcome::Heard;
+                let has_data = self.sampled(&sample, now) == SampleOutcome::Received;
                 let takes = if has_data {
                     Duration::from_millis(250)
                 } else {

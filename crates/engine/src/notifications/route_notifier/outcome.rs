@@ -10,8 +10,8 @@ use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
 use crate::notifications::pending::Pending;
 use crate::protocol::{
-    self, DeliveryFault, Known, MailThread, MessageId, Notified, Occasion, Outlook, Recipient,
-    ReminderState, RouteView, ToldView, Unreached, UnreachedView,
+    self, DeliveryFault, Known, MailThread, MessageId, Notified, NotifiedView, Occasion, Outlook,
+    Recipient, ReminderState, RouteView, Unreached, UnreachedView,
 };
 
 impl RouteNotifier {
@@ -131,7 +131,7 @@ impl RouteNotifier {
                 notified.push(Notified::Closing(stub.clone(), None));
             }
             let mut entries = summary.entries;
-            entries.retain(|(stub, _)| self.route.hears_of(stub));
+            entries.retain(|(stub, _)| self.route.covers(stub));
             for (stub, entry) in entries {
                 notified.extend(self.learn(stub, entry, message, now));
             }
@@ -228,7 +228,7 @@ impl RouteNotifier {
             self.alert_states.owe(summary.alert_states);
         }
         let entries = summary.entries.into_iter();
-        for (stub, entry) in entries.filter(|(stub, _)| self.route.hears_of(stub)) {
+        for (stub, entry) in entries.filter(|(stub, _)| self.route.covers(stub)) {
             let bad_since = entry.and_then(|(_, since)| since).unwrap_or(now);
             self.unconfirmed.entry(stub.clone()).or_insert(bad_since);
             self.pending.entry(stub).or_insert(Pending::now(now));
@@ -257,12 +257,12 @@ impl RouteNotifier {
     }
 
     /// What people were told bad.
-    pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = ToldView> {
+    pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = NotifiedView> {
         let notified_at = self.notified_at.map(Moment::wall);
         self.notified
             .iter()
             .filter(|(_, heard)| heard.said.known.health.is_bad())
-            .map(move |(stub, heard)| ToldView {
+            .map(move |(stub, heard)| NotifiedView {
                 stub: stub.clone(),
                 route: self.route.name.clone(),
                 health: heard.said.known.health,
