@@ -404,7 +404,7 @@ fn the_one_that_is_killed() {
 }
 
 /// A driver on this store, without any tasks around it.
-fn start(store: Store, stored: &labwatch::store::Memory) -> (CommandSender, impl Sized) {
+fn start(store: Store, stored: &labwatch::store::StoredState) -> (CommandSender, impl Sized) {
     let clock = Clock::start();
     let mut engine = Engine::resume(
         Rules::new(Policy::default(), Vec::new()),

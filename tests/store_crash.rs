@@ -278,7 +278,7 @@ fn batch(number: u64) -> Vec<Entry> {
 }
 
 /// The highest number that was kept.
-fn last(stored: &labwatch::store::Memory) -> u64 {
+fn last(stored: &labwatch::store::StoredState) -> u64 {
     match stored.state.get(&StateKey::Last(Counter::Summary)) {
         Some(StateValue::Last(number)) => *number,
         _ => 0,

@@ -150,7 +150,7 @@ mod state {
     use crate::cluster::{self, difference, unpacked};
     use crate::config::{ClusterSettings, Config, Sources, load};
     use crate::service::store_settings;
-    use crate::store::{Entry, Memory, Store, StoreError};
+    use crate::store::{Entry, Store, StoreError, StoredState};
 
     /// Writes the state in the store into etcd.
     pub(super) fn import(sources: &Sources, is_replacing: bool) -> Result<(), Failure> {
@@ -217,7 +217,7 @@ mod state {
         })
     }
 
-    fn open(config: &Config) -> Result<(Store, Memory), Failure> {
+    fn open(config: &Config) -> Result<(Store, StoredState), Failure> {
         let Some(settings) = store_settings(config) else {
             return Err(Failure::Usage(
                 "data_dir is none: there is no store.".to_owned(),

@@ -208,8 +208,8 @@ async fn try_mail(
     notifications: &NotificationSettings,
 ) -> Result<String, String> {
     let server = format!("{}:{}", mail.host, mail.port);
-    let mailer =
-        Mailer::new(mail.clone(), &telling.routes).map_err(|error| format!("{server}: {error}"))?;
+    let mailer = Mailer::new(mail.clone(), &notifications.routes)
+        .map_err(|error| format!("{server}: {error}"))?;
     let found = mailer
         .preflight()
         .await

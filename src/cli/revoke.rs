@@ -17,7 +17,7 @@ use super::{local_instance, token};
 use crate::config::{ApiTls, Config};
 use crate::http::auth::{Revoked, Scope, is_id, revocation, revoked_in};
 use crate::service::store_settings;
-use crate::store::{Entry, Memory, Store, StoreError};
+use crate::store::{Entry, Store, StoreError, StoredState};
 
 /// How long the running labwatch may take to answer, and the disk to write a revocation.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -86,7 +86,7 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
 }
 
 /// The store, if no other process has it. It is closed when the store is dropped.
-fn memory(config: &Config) -> Result<Option<(Store, Memory)>, Failure> {
+fn open_store(config: &Config) -> Result<Option<(Store, StoredState)>, Failure> {
     let Some(settings) = store_settings(config) else {
         return Ok(None);
     };

@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The conditions at one check.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Conditions {
     /// Whether etcd has a fault.
     pub has_fault: bool,
     /// For how long this replica may still act; zero: it may not.
@@ -52,7 +52,7 @@ impl FinalNotification {
     }
 
     /// Whether to send it now. It counts as sent then.
-    pub fn is_due(&mut self, look: Look, now: Instant) -> bool {
+    pub fn is_due(&mut self, look: Conditions, now: Instant) -> bool {
         let is_near = !look.left.is_zero() && look.left <= self.lease * NEAR_END_TENTHS / 10;
         if !(is_near && look.has_fault) {
             self.seen = 0;
@@ -80,7 +80,7 @@ mod tests {
             Instant::now(),
         );
         for (at, has_fault, left, expected) in rows {
-            let look = Look {
+            let look = Conditions {
                 has_fault: *has_fault,
                 left: Duration::from_millis(*left),
             };

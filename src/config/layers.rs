@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use engine::model::Gather as _;
+
 use super::declared::{self, ENV_PREFIX, Setting, declared, secrets, settings};
 use super::document::{self, Entry, Raw, What};
 use super::problem::Problem;

@@ -182,7 +182,7 @@ fn config(reader: &mut Reader<'_>, parts: &Whole) -> Option<Config> {
     } = groups(reader);
     let advice = advice(reader);
     let surfaces = surfaces(reader, &services);
-    let (api, memory, log) = (api(reader), memory(reader), log(reader));
+    let (api, database, log) = (api(reader), database(reader), log(reader));
     let graphite = graphite(reader, &surfaces.label);
     profile(reader);
     let (observe, shadow) = roles(reader, database.is_some());

@@ -51,7 +51,7 @@ impl Config {
             let every = short(to.every);
             lines.push(format!("graphite {host}:{port} as {prefix}, every {every}"));
         }
-        let folder = self.memory.as_ref().map(|it| it.folder.to_string_lossy());
+        let folder = self.database.as_ref().map(|it| it.folder.to_string_lossy());
         let folder = folder.unwrap_or("none: nothing is kept".into());
         lines.push(format!("store    {folder}"));
         lines.extend(self.shared());
@@ -123,7 +123,7 @@ fn mail_line(mail: Option<&MailSettings>, notifications: &NotificationSettings) 
     let (host, port, tls) = (&mail.host, mail.port, mail.tls);
     format!(
         "mail     all notifications to {} by {host}:{port}, {tls}{}{}",
-        people(&mail.to, &mail.cc),
+        recipients(&mail.to, &mail.cc),
         reminded(notifications.remind),
         digest.unwrap_or_default()
     )

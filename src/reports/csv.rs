@@ -3,7 +3,7 @@
 
 use std::iter::once;
 
-use super::sheet::{By, Report, Row};
+use super::report::{By, Report, Row};
 
 /// Characters that begin a formula in a spreadsheet, or that it skips before one; the last four are
 /// wide forms of the others.

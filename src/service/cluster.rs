@@ -54,7 +54,7 @@ impl Links {
                 replicas: view.replicas.len(),
                 left: links.fence.left(),
                 etcd_ok: view.etcd == Etcd::Ok,
-                last_answer: view.heard.map(ago),
+                last_answer: view.last_answer.map(ago),
                 terms: view.terms,
                 commits: view.commits,
                 failed_commits: view.failed_commits,

@@ -41,7 +41,7 @@ fn authenticator(
     keep: &BTreeMap<String, Value>,
     store: Option<Store>,
 ) -> Authenticator {
-    let revocations = Revocations::recall(memory, Timestamp::now(), keep(store.clone()));
+    let revocations = Revocations::recall(keep, Timestamp::now(), self::keep(store.clone()));
     Authenticator::new(access(settings), revocations, Audit::new(audit_log(store)))
 }
 

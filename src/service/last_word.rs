@@ -12,7 +12,7 @@ use super::cluster::Links;
 use super::config_watch::ConfigWatch;
 use super::task_set::TaskSet;
 use super::{notifications, presentation};
-use crate::cluster::{Etcd, FinalNotification, Look, View};
+use crate::cluster::{Conditions, Etcd, FinalNotification, View};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use engine::DeliveryFault;
@@ -38,7 +38,7 @@ async fn watch(mut word: FinalNotification, links: Links, config: ConfigWatch) {
     loop {
         tokio::time::sleep(word.check_every()).await;
         let view = links.view.borrow().clone();
-        let look = Look {
+        let look = Conditions {
             has_fault: matches!(view.etcd, Etcd::Fault { .. }),
             left: links.left(),
         };

@@ -34,7 +34,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let Some(settings) = store_settings(config) else {
         return Ok(Remembered::default());
     };
-    let (store, memory) = match Store::open(&settings) {
+    let (store, stored) = match Store::open(&settings) {
         Ok(opened) => opened,
         Err(error @ (StoreError::InUse { .. } | StoreError::TooNew { .. })) => {
             return Err(error.into());
@@ -53,7 +53,7 @@ pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     })
 }
 
-fn log_origin(stored: &Memory) {
+fn log_origin(stored: &StoredState) {
     let (experiments, gap) = (
         stored.history.events.len(),
         stored

@@ -25,9 +25,7 @@ use engine::{HttpChannel, Input, Notification, Role, Snapshot};
 /// # Errors
 /// [`MailerError`]: an address is none, or the password would be readable on the way.
 pub fn mailer(config: &Config) -> Result<Option<Mailer>, MailerError> {
-    let of = |settings: &MailSettings| {
-        Mailer::new(settings.clone(), &Recipients::of(&config.notifications))
-    };
+    let of = |settings: &MailSettings| Mailer::new(settings.clone(), &config.notifications.routes);
     config.mail.as_ref().map(of).transpose()
 }
 

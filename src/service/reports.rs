@@ -73,7 +73,7 @@ pub(super) fn start(
         retry,
     };
     parts.spawn_until_stop("monthly report", Box::pin(run(monthly)));
-    let (folder, config) = (memory.folder.clone(), config.clone());
+    let (folder, config) = (database.folder.clone(), config.clone());
     let reports = Reports::of(Some(Arc::new(move || source(&folder, &config))));
     let following = reports.clone().follow(parts.stop());
     parts.spawn("usual time to restore", following);

@@ -77,12 +77,12 @@ pub(super) fn load(
             stored.history.events.insert(stub, events);
         }
     }
-    memory.history.bookings = rows::all(
+    stored.history.bookings = rows::all(
         from,
         bookings::STANDING,
         [text::millis(now)],
         |row| bookings::read(row).map(|(booked, _)| booked),
-        &mut memory.unreadable,
+        &mut stored.unreadable,
     )?;
     let alive: Option<i64> = from
         .query_row("SELECT at FROM alive", [], |row| row.get(0))

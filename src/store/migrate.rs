@@ -273,7 +273,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
 fn kept(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     let key: String = row.get(0)?;
     let value: Value = rows::json(row, 1)?;
-    Ok(if let Some(resource) = key.strip_prefix(WISH) {
+    Ok(if let Some(resource) = key.strip_prefix(REQUEST) {
         let asked = serde_json::from_value(value).ok();
         let parts = ResourceName::try_new(resource).ok().zip(asked);
         parts.and_then(|(resource, asked)| {

@@ -275,9 +275,11 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn remembered(opened: Opened<Memory>) -> (Option<file::Database>, Memory, Option<String>) {
-    let mut memory = opened.look;
-    memory.origin = match opened.aside {
+fn remembered(
+    opened: Opened<StoredState>,
+) -> (Option<file::Database>, StoredState, Option<String>) {
+    let mut stored = opened.look;
+    stored.origin = match opened.aside {
         Some((aside, why)) => Origin::BegunAnew { aside, why },
         None if opened.new => Origin::New,
         None => Origin::Found,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::entry::{Entry, OutboxState};
 use super::failure::Failure;
 use super::file::Database;
-use super::memory::Memory;
+use super::memory::StoredState;
 use super::statement::{self, WriteFault};
 use super::text;
 use super::write;

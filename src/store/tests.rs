@@ -1105,7 +1105,7 @@ async fn the_backlog_has_a_bound_and_what_is_lost_is_a_gap() {
         why: GapCause::Lost,
     };
     assert_eq!(gaps(&store).await, [gap]);
-    assert_eq!(bench.memory().keep.len(), 2);
+    assert_eq!(bench.stored().keep.len(), 2);
 }
 
 #[test]
@@ -1387,7 +1387,7 @@ fn looked_at(bench: &Bench) -> (Store, StoredState, Vec<OutboxRow>) {
         .build()
         .expect("a runtime");
     let outbox = runtime.block_on(store.reader().outbox_page(Part::newest(ever())));
-    (store, memory, outbox.expect("an answer").rows)
+    (store, stored, outbox.expect("an answer").rows)
 }
 
 proptest! {

@@ -46,7 +46,7 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
         assert_eq!(
             notified.count(),
             1,
-            "the end of each is told once: {stub} {messages:#?}"
+            "the end of each is notified once: {stub} {messages:#?}"
         );
     }
 }

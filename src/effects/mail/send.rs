@@ -105,7 +105,7 @@ impl Mailer {
             to: mailboxes("EMAIL_TO", &settings.to)?,
             cc: mailboxes("EMAIL_CC", &settings.cc)?,
         };
-        let mut recipients = BTreeMap::from([(RouteName::everybody(), everybody)]);
+        let mut recipients = BTreeMap::from([(RouteName::everybody(), default)]);
         for (route, to, cc) in routes {
             let addresses = Addresses {
                 to: mailboxes("to of a route", to)?,

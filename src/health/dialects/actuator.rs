@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use engine::model::Gather as _;
 use serde_json::{Value, json};
 
 use super::Query;

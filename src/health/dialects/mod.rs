@@ -14,6 +14,7 @@ mod page;
 mod probes;
 mod published;
 mod query;
+mod rated;
 mod shown;
 mod status;
 

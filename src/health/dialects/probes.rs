@@ -4,7 +4,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use engine::model::Gather as _;
 use jiff::Timestamp;
 use serde::Serialize;
 use utoipa::ToSchema;

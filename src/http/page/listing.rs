@@ -227,7 +227,7 @@ fn row(frame: &Frame<'_>, experiment: &Experiment<'_>) -> Markup {
             "Why",
             html! {
                 @if experiment.is_problem() || !is_usable(experiment.state) { (clip(&experiment.why())) }
-                @if let Some(suppression) = &experiment.view.quiet { span.small { (components::suppression(suppression, frame.private, now)) } }
+                @if let Some(suppression) = &experiment.view.suppression { span.small { (components::suppression(suppression, frame.private, now)) } }
             },
         ),
     ];

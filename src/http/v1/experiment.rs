@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 
 use super::connection::{ConnectionReport, NEVER};
 use crate::http::lookup::{Lookup, gone};
+use engine::model::Gather as _;
 use engine::model::{Bookable, Health, JumpHealth, SourceName, StreamHealth};
 use engine::{Evidence, ExperimentView, Issue, LastConnection, Scopes, Snapshot, StreamView};
 
@@ -220,7 +221,7 @@ fn by_topic<'a, T>(
 ) -> BTreeMap<&'a str, T> {
     view.streams
         .iter()
-        .filter_map(|stream| Some((stream.topic.as_str(), tell(stream)?)))
+        .filter_map(|stream| Some((stream.topic.as_str(), value(stream)?)))
         .gather()
 }
 

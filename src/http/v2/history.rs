@@ -22,7 +22,8 @@ use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
 use crate::http::served::Served;
-use crate::store::{Bucket, MAX_BUCKETS, Part, Range, Reader, RowPage, Subject};
+use crate::store::{Bucket, MAX_BUCKETS, Range, Subject};
+use engine::model::Gather as _;
 use engine::model::Stub;
 
 const HOUR: Duration = Duration::from_secs(3_600);
@@ -84,16 +85,13 @@ pub(super) async fn list_events(
     uri: Uri,
 ) -> ApiResult {
     let stub = known(&served, &name).await?;
-    let question = async |reader: &Reader, part: Part| {
-        let page = reader
-            .events(&stub, part.range, part.before, part.limit)
-            .await?;
-        Ok(RowPage {
-            rows: page.events,
-            next: page.next,
-        })
-    };
-    records::page_of(&served, &uri, question, OwnedEvent).await
+    records::page_of(
+        &served,
+        &uri,
+        |reader, part| reader.events(&stub, part),
+        OwnedEvent,
+    )
+    .await
 }
 
 /// An [`Event`] that owns its data.

@@ -32,10 +32,10 @@ pub(super) fn about(stub: &Stub) -> Covered {
 }
 
 /// A subject that is over, or that a route is not notified of any more.
-pub(super) fn over(subject: &NotificationSubject) -> Told {
+pub(super) fn over(subject: &NotificationSubject) -> Covered {
     match subject {
         NotificationSubject::Experiment(stub) => about(stub),
-        NotificationSubject::Alert(alert) => Told {
+        NotificationSubject::Alert(alert) => Covered {
             stubs: Vec::new(),
             alerts: vec![alert.clone()],
         },

@@ -130,15 +130,15 @@ struct Absence<H> {
 fn of_presence<H>(
     presence: Presence,
     absence: Absence<H>,
-    source: Telling,
+    source: SourceStatus,
     policy: &Policy,
     now: Moment,
     present: impl FnOnce(Moment) -> Evaluation<H>,
 ) -> Evaluation<H> {
     let Absence { was, unknown, lost } = absence;
     match presence {
-        _ if source.starts => settled(was),
-        _ if !source.tells => settled(unknown),
+        _ if source.is_starting => settled(was),
+        _ if !source.is_current => settled(unknown),
         Presence::Newest { since } => present(since),
         Presence::Gone { .. } | Presence::Never { .. } if source.settling => settled(was),
         Presence::Gone { seen: since } | Presence::Never { since } => {

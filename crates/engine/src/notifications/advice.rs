@@ -3,7 +3,6 @@
 
 use std::collections::BTreeMap;
 
-use crate::model::Gather as _;
 use crate::model::words::words;
 use crate::model::{JumpHealth, StreamHealth};
 

@@ -4,7 +4,6 @@
 use std::collections::BTreeMap;
 
 use super::context::{ActiveAlert, NotificationContext};
-use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::protocol::{
     Alert, AlertLine, MailThread, MessageId, Notified, NotifiedAlert, UnconfirmedAlert,
@@ -30,7 +29,7 @@ pub(super) struct Alerts {
     pub(super) pending_since: Option<Moment>,
 }
 
-impl Heard {
+impl LastNotified {
     /// What is kept of it.
     fn kept(self) -> NotifiedAlert {
         NotifiedAlert {
@@ -41,9 +40,9 @@ impl Heard {
 }
 
 impl Alerts {
-    pub(super) fn recall(&mut self, alert: Alert, heard: &NotifiedAlert, now: Moment) {
-        let (since, thread) = (now.back_at(heard.since), heard.thread);
-        self.notified.insert(alert, Heard { since, thread });
+    pub(super) fn recall(&mut self, alert: Alert, last: &NotifiedAlert, now: Moment) {
+        let (since, thread) = (now.back_at(last.since), last.thread);
+        self.notified.insert(alert, LastNotified { since, thread });
     }
 
     pub(super) fn recall_unconfirmed(&mut self, unconfirmed: &UnconfirmedAlert, now: Moment) {
@@ -142,7 +141,7 @@ impl Alerts {
 
     /// Since when it holds, as far as that was or may have been notified.
     fn since(&self, alert: &Alert) -> Option<Moment> {
-        let notified = self.notified.get(alert).map(|heard| heard.since);
+        let notified = self.notified.get(alert).map(|last| last.since);
         notified.or_else(|| self.unconfirmed.get(alert).copied())
     }
 
@@ -167,7 +166,7 @@ impl Alerts {
         });
         let mut all = self.unconfirmed.clone();
         let notified = self.notified.iter();
-        all.extend(notified.map(|(alert, heard)| (alert.clone(), heard.since)));
+        all.extend(notified.map(|(alert, last)| (alert.clone(), last.since)));
         let over = all
             .into_iter()
             .filter(|(alert, _)| is_news && !holding.contains_key(alert))
@@ -227,7 +226,7 @@ impl Alerts {
             };
             let last = before.get(&alert).copied().unwrap_or(fresh);
             if !before.contains_key(&alert) {
-                notified.push(Notified::Alert(alert.clone(), Some(heard.kept())));
+                notified.push(Notified::Alert(alert.clone(), Some(last.kept())));
             }
             self.notified.insert(alert, last);
         }
@@ -245,7 +244,7 @@ impl Alerts {
     pub(super) fn all_notified(&self) -> impl Iterator<Item = Notified> {
         self.notified
             .iter()
-            .map(|(alert, heard)| Notified::Alert(alert.clone(), Some(heard.kept())))
+            .map(|(alert, last)| Notified::Alert(alert.clone(), Some(last.kept())))
     }
 
     /// Marks as unconfirmed here what is unconfirmed on another route of these recipients.

@@ -2,15 +2,15 @@
 //! it was notified as bad.
 
 use crate::model::{Moment, Stub};
-use crate::notifications::route_notifier::{Heard, RouteNotifier};
+use crate::notifications::route_notifier::{LastNotified, RouteNotifier};
 use crate::protocol::{AlertLine, Closing, Notified};
 
 impl Closing {
     pub(super) fn of(last: &LastNotified, now: Moment) -> Self {
         Self {
-            heard: Some(heard.said.clone()),
-            health: heard.said.known.health,
-            since: heard.bad_since.unwrap_or(now).wall(),
+            last_notified: Some(last.said.clone()),
+            health: last.said.known.health,
+            since: last.bad_since.unwrap_or(now).wall(),
             ended: now.wall(),
         }
     }
@@ -49,10 +49,10 @@ impl RouteNotifier {
             let since = now.back_at(closing.since);
             self.unconfirmed.insert(stub.clone(), since);
             self.worst.insert(stub.clone(), closing.health);
-        } else if let Some(heard) = closing.heard {
-            let known = Heard::recall(heard.clone(), now);
+        } else if let Some(last) = closing.last_notified {
+            let known = LastNotified::recall(last.clone(), now);
             self.notified.insert(stub.clone(), known);
-            kept.push(Notified::Experiment(stub.clone(), Some(heard)));
+            kept.push(Notified::Experiment(stub.clone(), Some(last)));
         }
         kept
     }

@@ -200,8 +200,7 @@ impl RouteNotifier {
                 .map(|since| well_since.since(since)),
             affected: Affected::default(),
             advice: None,
-            notified_issues: notified
-                .map_or_else(Vec::new, |heard| heard.said.known.issues.clone()),
+            notified_issues: notified.map_or_else(Vec::new, |last| last.said.known.issues.clone()),
             last_seen: None,
             worst: worst.filter(|worst| bad_since.is_some() && is_well && worst.is_bad()),
             steadiness: None,
@@ -220,7 +219,7 @@ impl RouteNotifier {
         let of_line = |line: &Line| {
             self.notified
                 .get(&line.stub)
-                .and_then(|heard| heard.said.thread)
+                .and_then(|last| last.said.thread)
         };
         let strands: Vec<MailThread> = match occasion {
             Occasion::News => news

@@ -6,7 +6,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::model::Gather as _;
 use crate::model::pattern::stem;
 use crate::model::words::words;
 use crate::model::{Moment, Private, Stub};

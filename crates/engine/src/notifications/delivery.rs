@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::model::{CallError, Health, Moment, Stub, earliest};
+use crate::model::{CallError, Gather as _, Health, Moment, Stub, earliest};
 use crate::protocol::{
     Alert, DeliveryFault, Known, Line, MessageId, Occasion, OutboxEntry, Outlook, Summary,
 };
@@ -133,7 +133,7 @@ impl InFlight {
     }
 
     /// Whether it says of the laboratory what is to be said now.
-    pub(super) fn tells_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
+    pub(super) fn covers_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
         let times = |states: &BTreeMap<Alert, Moment>| -> Vec<_> {
             let states = states.clone().into_iter();
             states.map(|(alert, since)| (alert, since.wall())).collect()

@@ -184,7 +184,7 @@ impl Notifications {
     fn keep(&mut self, change: impl Fn(&mut RouteNotifier) -> Vec<Notified>) {
         for notifier in &mut self.notifiers {
             let noted = change(notifier);
-            self.told_changed |= !noted.is_empty();
+            self.notified_changed |= !noted.is_empty();
             self.records.extend(to_keep(&notifier.name, noted));
         }
     }

@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use super::digest::Digests;
-use super::route_notifier::{Heard, RouteNotifier};
-use crate::engine::memory::RouteMemory;
+use super::route_notifier::{LastNotified, RouteNotifier};
+use crate::engine::memory::RestoredRoute;
 use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::notifications::route::Route;
@@ -19,7 +19,7 @@ impl RouteNotifier {
         for notified in &restored.notified {
             match notified {
                 Notified::Experiment(stub, Some(heard)) if self.route.covers(stub) => {
-                    let heard = Heard::recall(heard.clone(), now);
+                    let heard = LastNotified::recall(heard.clone(), now);
                     self.notified.insert(stub.clone(), heard);
                 }
                 Notified::Alert(alert, Some(heard)) if self.route.alerts => {
@@ -55,13 +55,13 @@ impl RouteNotifier {
         }
         self.notified_at = self.notified_at.or(Some(now));
         // Entries come in the order of their numbers: the last message says the most.
-        if let Some(entry) = memory.outbox.last() {
+        if let Some(entry) = restored.outbox.last() {
             self.delivery.recall(entry, now);
         }
         if let Some(digests) = &mut self.digests {
             digests.recall(self.last_digest, now.wall());
         }
-        for OutboxNews { stub, since, .. } in memory.outbox.iter().flat_map(|entry| &entry.news) {
+        for OutboxNews { stub, since, .. } in restored.outbox.iter().flat_map(|entry| &entry.news) {
             if !self.route.covers(stub) {
                 gone.push(Notified::Experiment(stub.clone(), None));
                 continue;
@@ -72,7 +72,7 @@ impl RouteNotifier {
                 .and_modify(|first| *first = since.min(*first))
                 .or_insert(since);
         }
-        for unconfirmed in memory.outbox.iter().flat_map(|entry| &entry.alerts) {
+        for unconfirmed in restored.outbox.iter().flat_map(|entry| &entry.alerts) {
             if self.route.alerts {
                 self.alert_states.recall_unconfirmed(unconfirmed, now);
             } else {

@@ -47,16 +47,16 @@ const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// The last notified state of an experiment.
 #[derive(Debug, Clone)]
-pub(super) struct Heard {
+pub(super) struct LastNotified {
     /// As it is kept.
-    pub(super) said: protocol::Heard,
+    pub(super) said: protocol::NotifiedExperiment,
     /// Since when it is bad, as they were told.
     pub(super) bad_since: Option<Moment>,
 }
 
-impl Heard {
+impl LastNotified {
     /// Takes up what is kept of it.
-    pub(super) fn recall(said: protocol::Heard, now: Moment) -> Self {
+    pub(super) fn recall(said: protocol::NotifiedExperiment, now: Moment) -> Self {
         let bad_since = said.known.bad_since.map(|at| now.back_at(at));
         Self { said, bad_since }
     }
@@ -216,8 +216,8 @@ impl RouteNotifier {
             kept.extend(self.unsteady.all_of(stub));
             return kept;
         }
-        let heard = self.notified.get(stub);
-        let notified = heard.map_or_else(Known::assumed, |heard| heard.said.known.clone());
+        let last = self.notified.get(stub);
+        let notified = last.map_or_else(Known::assumed, |last| last.said.known.clone());
         let for_students = unusable || notified.health.is_unusable();
         let holds_at = self.losses.note(stub, known.health.is_bad(), now);
         if let Some(holds_at) = holds_at.filter(|_| !for_students) {
@@ -234,8 +234,8 @@ impl RouteNotifier {
             }
             return kept;
         }
-        let heard_at = heard
-            .and_then(|heard| heard.said.thread)
+        let notified_at = last
+            .and_then(|last| last.said.thread)
             .map_or(now, |thread| now.back_at(thread.last.at));
         let pending = match (known.health.is_unusable(), notified.health.is_unusable()) {
             _ if unconfirmed => Pending::now(now),
@@ -274,8 +274,8 @@ impl RouteNotifier {
         }
         if let Some(last) = self.notified.remove(stub) {
             gone.push(Notified::Experiment(stub.clone(), None));
-            if heard.said.known.health.is_bad() {
-                let closing = Closing::of(&heard, now);
+            if last.said.known.health.is_bad() {
+                let closing = Closing::of(&last, now);
                 gone.push(Notified::Closing(stub.clone(), Some(closing.clone())));
                 self.closing.insert(stub.clone(), closing);
             }
@@ -321,7 +321,7 @@ impl RouteNotifier {
         let closed = self.closing.values();
         self.waiting_since = first
             .into_iter()
-            .chain(self.alert_states.untold_since)
+            .chain(self.alert_states.pending_since)
             .chain(closed.map(|closing| now.back_at(closing.ended)))
             .min();
         // News that wait for a source soon show whether a failed message still holds.
@@ -346,7 +346,7 @@ impl RouteNotifier {
         }
         let new = self
             .notify_news(&round)
-            .or_else(|| self.tell_digest(&round))
+            .or_else(|| self.send_digest(&round))
             .or_else(|| self.remind(&round))?;
         self.budget.spend(self.route.interval, now);
         Some((Record::Notifying(new.clone()), new))

@@ -11,8 +11,8 @@ use crate::groups::booking_history::Booked;
 use crate::groups::holds::Hold;
 use crate::model::{Health, JumpHealth, ResourceName, RouteName, SourceName, Stub};
 use crate::protocol::{
-    Alert, CategoryState, Closing, Event, Heard, Issue, Lane, ManualOverride, MessageId,
-    NotifiedAlert, Summary, kept_message,
+    Alert, CategoryState, Closing, Event, Issue, Lane, ManualOverride, MessageId, NotifiedAlert,
+    NotifiedExperiment, Summary, kept_message,
 };
 use crate::suppressions::{Acknowledgement, Maintenance, Silence, Subject, SuppressionId};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::experiments::evaluate::Telling;
+use crate::experiments::evaluate::SourceStatus;
 use crate::model::{CallError, FaultClass, Moment, SourceHealth, SourceName, earliest};
 use crate::protocol::{CanaryView, Forwarding, Link};
 use interruptions::Interruptions;

@@ -75,7 +75,7 @@ impl ActiveSuppressions {
     ///
     /// Of several reasons the most specific one is given: an acknowledgement, else the silence or
     /// else the window that ends last.
-    pub fn quiet(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
+    pub fn suppression_of(&self, stub: &Stub, at: Timestamp) -> Option<Suppression> {
         let acknowledged = self.acknowledged(&Subject::Experiment(stub.clone()), at);
         acknowledged
             .or_else(|| self.silenced(stub.as_str(), at))

@@ -47,8 +47,8 @@ impl RouteNotifier {
             Occasion::News => {
                 let news = self.news(context);
                 let entries: Vec<&NotifiedState> = news.iter().map(|(_, entry)| entry).collect();
-                failed.tells(&entries)
-                    && failed.tells_alerts(alert_states)
+                failed.covers(&entries)
+                    && failed.covers_alerts(alert_states)
                     && failed.closings.iter().eq(self.closing.keys())
             }
             Occasion::Reminder => self.waiting_since.is_none() && self.is_still_open(round),
@@ -72,7 +72,7 @@ impl RouteNotifier {
         }
         let news = self.news(context);
         let is_news = self.has_news(&news, context) || !self.closing.is_empty();
-        if is_news && !self.may_tell(&news, context) {
+        if is_news && !self.may_send(&news, context) {
             self.remember(&news, context);
             return None;
         }
@@ -82,7 +82,7 @@ impl RouteNotifier {
     /// Whether something of this is to be told now, or there is news of the laboratory.
     fn has_news(&self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) -> bool {
         let is_suppressed = |(line, _): &(Line, _)| context.suppressions.covers(&line.stub);
-        self.alert_states.untold_since.is_some() || !news.iter().all(is_suppressed)
+        self.alert_states.pending_since.is_some() || !news.iter().all(is_suppressed)
     }
 
     /// Whether the budget allows a message. What gets worse although it is booked soon does not
@@ -119,7 +119,7 @@ impl RouteNotifier {
     }
 
     /// What is new is told as news first: a digest tells only what people know.
-    pub(super) fn tell_digest(&mut self, round: &Round<'_>) -> Option<Notification> {
+    pub(super) fn send_digest(&mut self, round: &Round<'_>) -> Option<Notification> {
         let context = round.context;
         let at = self.digests.as_mut()?.due(context.now.wall())?;
         if self.has_news(&self.news(context), context) {
@@ -154,7 +154,7 @@ impl RouteNotifier {
             experiment.is_some_and(|experiment| experiment.health.is_bad())
         };
         let mut notified = self.notified.iter();
-        self.alert_states.is_told_any_of(&round.alert_states)
+        self.alert_states.has_notified_any_of(&round.alert_states)
             || notified.any(|(stub, heard)| {
                 let is_open = heard.said.known.health.is_bad() && is_bad_now(stub);
                 is_open && !context.suppressions.covers(stub)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::{Heard, NotReached, RouteNotifier};
+use super::{LastNotified, NotReached, RouteNotifier};
 use crate::model::Gather as _;
 use crate::model::{Health, Moment, Stub};
 use crate::notifications::delivery::InFlight;
@@ -75,8 +75,8 @@ impl RouteNotifier {
     /// Whether nothing is pending, and both know the same.
     pub(in crate::notifications) fn is_level_with(&self, other: &Self) -> bool {
         let knows_the_same = self.notified.len() == other.notified.len()
-            && self.notified.iter().all(|(stub, heard)| {
-                let same = |other: &Heard| heard.said.known.is_same(&other.said.known);
+            && self.notified.iter().all(|(stub, last)| {
+                let same = |other: &LastNotified| last.said.known.is_same(&other.said.known);
                 other.notified.get(stub).is_some_and(same)
             });
         let at_rest = |one: &Self| one.delivery.is_at_rest() && one.unconfirmed.is_empty();
@@ -92,7 +92,7 @@ impl RouteNotifier {
         let experiments = self
             .notified
             .iter()
-            .map(|(stub, heard)| Notified::Experiment(stub.clone(), Some(heard.said.clone())));
+            .map(|(stub, last)| Notified::Experiment(stub.clone(), Some(last.said.clone())));
         let reminder_state = Notified::ReminderState(self.reminder_state(now));
         let unsteady = self.unsteady.all().map(|(stub, times)| {
             let times = times.iter().map(|at| at.wall()).collect();
@@ -175,18 +175,17 @@ impl RouteNotifier {
             self.worst.remove(&stub);
         }
         let before = self.notified.remove(&stub);
-        let before = before.and_then(|heard| heard.said.thread);
+        let before = before.and_then(|last| last.said.thread);
         let thread = Some(MailThread {
             root: before.map_or(message, |strand| strand.root),
             last: message,
         });
-        let heard = entry.map(|(known, bad_since)| Heard {
-            said: protocol::Heard { known, thread },
+        let last = entry.map(|(known, bad_since)| LastNotified {
+            said: protocol::NotifiedExperiment { known, thread },
             bad_since,
         });
-        let notified = heard.as_ref().map(|heard| heard.said.clone());
-        self.notified
-            .extend(heard.map(|heard| (stub.clone(), heard)));
+        let notified = last.as_ref().map(|last| last.said.clone());
+        self.notified.extend(last.map(|last| (stub.clone(), last)));
         unsteady
             .into_iter()
             .chain([Notified::Experiment(stub, notified)])
@@ -202,7 +201,7 @@ impl RouteNotifier {
         now: Moment,
     ) -> Option<Notified> {
         let was = self.notified.get(stub);
-        let was = was.map_or(Health::Ok, |heard| heard.said.known.health);
+        let was = was.map_or(Health::Ok, |last| last.said.known.health);
         let is = known.map_or(Health::Ok, |known| known.health);
         if !was.is_unusable() && !is.is_unusable() {
             if self.losses.is_unsteady(stub) {
@@ -236,7 +235,7 @@ impl RouteNotifier {
     }
 
     pub(in crate::notifications) fn view(&self) -> RouteView {
-        let waits = !self.pending.is_empty() || self.alert_states.untold_since.is_some();
+        let waits = !self.pending.is_empty() || self.alert_states.pending_since.is_some();
         let unreached = self.unreached.iter();
         let unreached = unreached.map(|(recipient, why)| UnreachedView {
             recipient: recipient.clone(),
@@ -261,13 +260,13 @@ impl RouteNotifier {
         let notified_at = self.notified_at.map(Moment::wall);
         self.notified
             .iter()
-            .filter(|(_, heard)| heard.said.known.health.is_bad())
-            .map(move |(stub, heard)| NotifiedView {
+            .filter(|(_, last)| last.said.known.health.is_bad())
+            .map(move |(stub, last)| NotifiedView {
                 stub: stub.clone(),
                 route: self.route.name.clone(),
-                health: heard.said.known.health,
+                health: last.said.known.health,
                 unsteady: self.unsteady.times(stub),
-                at: heard
+                at: last
                     .said
                     .thread
                     .map(|strand| strand.last.at)
