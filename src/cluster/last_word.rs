@@ -14,14 +14,14 @@ const NEAR_END_TENTHS: u32 = 3;
 
 /// The conditions have to hold this many times in a row: for a process that was frozen they hold
 /// once, until its next renewal.
-const LOOKS: u32 = 3;
+const CHECKS: u32 = 3;
 
 /// Between two of them: an intermittent etcd causes one mail.
 const PAUSE: Duration = Duration::from_secs(3_600);
 
 /// The conditions at one check.
 #[derive(Debug, Clone, Copy)]
-pub struct Look {
+pub struct Conditions {
     /// Whether etcd has a fault.
     pub has_fault: bool,
     /// For how long this replica may still act; zero: it may not.
@@ -30,13 +30,13 @@ pub struct Look {
 
 /// Decides when to send it.
 #[derive(Debug)]
-pub struct LastWord {
+pub struct FinalNotification {
     lease: Duration,
     seen: u32,
     last: Option<Instant>,
 }
 
-impl LastWord {
+impl FinalNotification {
     /// For leases of this length.
     #[must_use]
     pub fn new(lease: Duration) -> Self {
@@ -49,20 +49,21 @@ impl LastWord {
 
     /// How often to check.
     #[must_use]
-    pub fn look_every(&self) -> Duration {
+    pub fn check_every(&self) -> Duration {
         self.lease / 50
     }
 
     /// Whether to send it now. It counts as sent then.
-    pub fn is_due(&mut self, look: Look, now: Instant) -> bool {
-        let is_near = !look.left.is_zero() && look.left <= self.lease * NEAR_END_TENTHS / 10;
-        if !(is_near && look.has_fault) {
+    pub fn is_due(&mut self, conditions: Conditions, now: Instant) -> bool {
+        let is_near =
+            !conditions.left.is_zero() && conditions.left <= self.lease * NEAR_END_TENTHS / 10;
+        if !(is_near && conditions.has_fault) {
             self.seen = 0;
             return false;
         }
         self.seen = self.seen.saturating_add(1);
         let was_said = self.last.is_some_and(|last| now < last + PAUSE);
-        let is_due = self.seen == LOOKS && !was_said;
+        let is_due = self.seen == CHECKS && !was_said;
         if is_due {
             self.last = Some(now);
         }
@@ -77,13 +78,16 @@ mod tests {
     /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are
     /// left, and whether it is sent.
     fn plays(rows: &[(u64, bool, u64, bool)]) {
-        let (mut word, start) = (LastWord::new(Duration::from_secs(10)), Instant::now());
+        let (mut notification, start) = (
+            FinalNotification::new(Duration::from_secs(10)),
+            Instant::now(),
+        );
         for (at, has_fault, left, expected) in rows {
-            let look = Look {
+            let conditions = Conditions {
                 has_fault: *has_fault,
                 left: Duration::from_millis(*left),
             };
-            let is_due = word.is_due(look, start + Duration::from_millis(*at));
+            let is_due = notification.is_due(conditions, start + Duration::from_millis(*at));
             assert_eq!(is_due, *expected, "at {at}");
         }
     }

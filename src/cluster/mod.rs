@@ -18,7 +18,7 @@ mod view;
 #[cfg(feature = "etcd")]
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;
-pub use last_word::{LastWord, Look};
+pub use last_word::{Conditions, FinalNotification};
 pub use map::{StateMap, difference, unpacked};
 pub use membership::{
     COMMIT_QUEUE, CommitTicket, Committed, Ends, Membership, OF_REPLICA, Observing, ResignAsked,

@@ -145,7 +145,11 @@ mod tests {
         let (first, this) = (peer("first"), peer("second"));
         let at = |second: i64| Timestamp::from_second(second).expect("a time");
         let mut view = View::connecting(this.clone(), Duration::from_secs(10), at(0));
-        assert_eq!(view.leading(Some(&first), at(5)), None, "nothing was heard");
+        assert_eq!(
+            view.leading(Some(&first), at(5)),
+            None,
+            "etcd has not answered"
+        );
         view.last_answer = Some(at(100));
         assert_eq!(view.leading(Some(&first), at(110)), Some(first.clone()));
         assert_eq!(view.leading(Some(&first), at(111)), None);

@@ -1,5 +1,5 @@
 //! The one mail of a leader that etcd is away for, sent before its lease ends: see
-//! `cluster::LastWord`.
+//! `cluster::FinalNotification`.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::cluster::Links;
 use super::config_watch::ConfigWatch;
 use super::task_set::TaskSet;
 use super::{notifications, presentation};
-use crate::cluster::{Etcd, LastWord, Look, View};
+use crate::cluster::{Conditions, Etcd, FinalNotification, View};
 use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use engine::DeliveryFault;
@@ -33,22 +33,22 @@ pub(super) fn start(
         return;
     }
     let (config, stop) = (config.clone(), stop.clone());
-    let word = LastWord::new(settings.lease);
+    let notification = FinalNotification::new(settings.lease);
     parts.spawn("the last mail before a lease ends", async move {
-        let watching = Box::pin(watch(word, links, config));
+        let watching = Box::pin(watch(notification, links, config));
         let _ = stop.run_until_cancelled(watching).await;
     });
 }
 
-async fn watch(mut word: LastWord, links: Links, config: ConfigWatch) {
+async fn watch(mut notification: FinalNotification, links: Links, config: ConfigWatch) {
     loop {
-        tokio::time::sleep(word.look_every()).await;
+        tokio::time::sleep(notification.check_every()).await;
         let view = links.view.borrow().clone();
-        let look = Look {
+        let conditions = Conditions {
             has_fault: matches!(view.etcd, Etcd::Fault { .. }),
             left: links.left(),
         };
-        if word.is_due(look, Instant::now()) {
+        if notification.is_due(conditions, Instant::now()) {
             say(&links, &view, &config).await;
         }
     }

@@ -85,7 +85,7 @@ impl From<ThreadRow> for MailThread {
 /// Fills the table of the state from the others, and drops those that it replaces.
 pub(super) fn to_state(database: &Connection) -> rusqlite::Result<()> {
     experiments(database)?;
-    told(database)?;
+    all_notified(database)?;
     each(
         database,
         "SELECT id, route, created, content FROM outbox WHERE state IN ('pending', 'refused')",
@@ -177,7 +177,7 @@ fn experiments(database: &Connection) -> rusqlite::Result<()> {
     }
 }
 
-fn told(database: &Connection) -> rusqlite::Result<()> {
+fn all_notified(database: &Connection) -> rusqlite::Result<()> {
     each(database, "SELECT route, subject, value FROM told", |row| {
         let route = RouteName::try_new(row.get_ref(0)?.as_str()?).ok();
         let (subject, value) = (row.get_ref(1)?.as_str()?, row.get_ref(2)?.as_str()?);

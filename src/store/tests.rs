@@ -1113,7 +1113,7 @@ fn a_batch_that_cannot_be_kept_harms_no_other() {
 }
 
 #[test]
-fn a_file_that_another_program_holds_delays_nobody() {
+fn a_file_that_another_program_holds_delays_no_writer() {
     let bench = Bench::new();
     let (store, _) = bench.open();
     let admin = rusqlite::Connection::open(bench.file()).expect("opened");
@@ -1135,7 +1135,7 @@ fn a_file_that_another_program_holds_delays_nobody() {
             .all(|ticket| ticket.is_settled(Progress::default())),
         "and holds nothing up"
     );
-    wait_until(&store, "the trouble", |health, _| {
+    wait_until(&store, "the disk problem", |health, _| {
         health.state == StoreState::Degraded
     });
     admin.execute_batch("ROLLBACK").expect("let go");
@@ -1761,7 +1761,7 @@ fn a_database_of_0_1_is_taken_over() {
 }
 
 #[test]
-fn a_folder_without_history_is_said() {
+fn a_folder_without_history_is_reported() {
     let nowhere = look(&Bench::new(), 0, 10, 10);
     assert!(
         matches!(&nowhere, Err(ReadError::Failed(why)) if why.contains("no file")),

@@ -46,7 +46,7 @@ fn twelve_failures_one_after_another_and_their_return_are_four_messages() {
         assert_eq!(
             notified.count(),
             1,
-            "the end of each is told once: {stub} {messages:#?}"
+            "the end of each is notified once: {stub} {messages:#?}"
         );
     }
 }
@@ -295,7 +295,7 @@ fn a_pending_closing_notification_is_sent_after_a_restart() {
 /// It is seen again while its closing notification waits for the budget: that is dropped, and its
 /// recovery is notified as of any other.
 #[test]
-fn a_last_word_is_taken_back_where_the_experiment_returns_before() {
+fn a_closing_notification_is_dropped_where_the_experiment_returns_before() {
     for (restarts, is_back_as_bad) in [(false, false), (true, false), (false, true), (true, true)] {
         let mut world = World::new();
         let begin = world.now;

@@ -213,7 +213,7 @@ fn an_acknowledgement_and_a_silence_suppress_it() {
         assert_eq!(
             world.messages(ANN, from),
             [(seconds, DOWN.to_owned())],
-            "{pattern}: what still holds when a silence ends is told"
+            "{pattern}: what still holds when a silence ends is notified"
         );
     }
 
@@ -224,7 +224,11 @@ fn an_acknowledgement_and_a_silence_suppress_it() {
     world.run(60);
     world.give(wiki(None));
     world.run(60);
-    assert_eq!(world.got(ANN).len(), 1, "an end is told also in a silence");
+    assert_eq!(
+        world.got(ANN).len(),
+        1,
+        "an end is notified also in a silence"
+    );
 }
 
 #[test]

@@ -396,7 +396,7 @@ proptest! {
             let before = known.insert(&line.stub, line.health);
             // What came and went while messages were gathered is notified once, when it is over.
             let is_over = line.health == Health::Ok && line.notified == Health::Ok;
-            prop_assert!(received_twice || is_over || before != Some(line.health), "who takes everything is told nothing twice: {:?}", line);
+            prop_assert!(received_twice || is_over || before != Some(line.health), "who takes everything is notified of nothing twice: {:?}", line);
         }
         prop_assert_eq!(world.lanes(), 0);
         prop_assert!(snapshot.routes.iter().all(|route| route.unreached.iter().all(|one| one.refused)));

@@ -85,7 +85,7 @@ impl Engine {
             hold_overdue,
         } = rules;
         if self.notifications.adopt(&routes, self.now) {
-            self.consider_all();
+            self.mark_all_pending();
         }
         self.suppressions.configure(maintenance);
         self.acknowledged = acknowledged;
@@ -148,7 +148,7 @@ impl Engine {
 
     /// Marks all experiments as pending: a route that covers more than before is notified of
     /// existing problems.
-    fn consider_all(&mut self) {
+    fn mark_all_pending(&mut self) {
         for (_, experiment) in self
             .experiments
             .fleet
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn other_pools_are_asked_of_book_and_the_same_of_nobody() {
+    fn changed_pools_cause_a_poll_of_book_and_unchanged_ones_do_not() {
         let mut engine = Engine::resume(rules(), &State::new(), at(0));
         let mut asks = |pools| {
             let step = engine.step(Input::Adopt(Box::new(Rules { pools, ..rules() })), at(1));

@@ -223,18 +223,18 @@ impl Engine {
                 .experiments
                 .fleet
                 .get(id)
-                .is_some_and(Experiment::is_phantom)
+                .is_some_and(Experiment::is_orphan)
             {
                 self.forget(id, step);
             } else {
                 self.evaluate(id, Why::Manifest, step);
             }
         }
-        self.consider_unlisted();
+        self.mark_unlisted_pending();
     }
 
     /// Marks experiments whose listing in book changed as pending: that is itself notified.
-    pub(super) fn consider_unlisted(&mut self) {
+    pub(super) fn mark_unlisted_pending(&mut self) {
         for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
             self.notifications
                 .note_change(experiment, self.switching.manifest_known, self.now);

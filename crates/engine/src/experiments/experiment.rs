@@ -146,7 +146,7 @@ impl Experiment {
     }
 
     /// Whether nothing is left of it: book does not list it, and no report ever had it.
-    pub(crate) fn is_phantom(&self) -> bool {
+    pub(crate) fn is_orphan(&self) -> bool {
         let sightings = self
             .streams
             .iter()

@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_that_nobody_looked_for_is_reported_with_the_next_change() {
+    fn an_end_that_was_not_evaluated_is_reported_with_the_next_change() {
         let mut flapping = Flapping::default();
         let started = (0..6).filter_map(|_| flapping.note(at(0), ICINGA)).count();
         assert_eq!(started, 1);

@@ -204,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn a_hold_that_nobody_touches_looks_forgotten() {
+    fn an_untouched_hold_looks_forgotten() {
         let mut holds = holds();
         holds.held(&resource("r-a"), "fire", at(0));
         holds.held(&resource("r-b"), "fire", at(DAY));

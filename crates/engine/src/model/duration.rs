@@ -160,7 +160,7 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
+/// A length of time as readable text, in at most two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
 #[must_use]
 pub fn spell_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_lost_together_and_shares_something_is_one_story() {
+    fn what_is_lost_together_and_shares_something_has_one_cause() {
         let x = some("x", 0..9, "2001:db8::N", None);
         check(
             &[some("pend", 0..3, "10.1.2.3", Some(5)), x.clone()],
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_of_many_are_no_story() {
+    fn a_few_of_many_have_no_common_cause() {
         check(&[some("pend", 0..2, "10.1.2.3", Some(5))], &[]);
         check(
             &[
@@ -387,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_lost_before_does_not_count_against_a_story() {
+    fn what_was_lost_before_does_not_count_against_a_cause() {
         let burst = some("pend", 0..3, "10.1.2.3", Some(1_000));
         let words = "address: 10.1.2.3 | one address in 10.1.x.x, 3 of 3 since 1000";
         check(
@@ -407,7 +407,7 @@ mod tests {
     }
 
     #[test]
-    fn losses_far_apart_are_not_one_story() {
+    fn losses_far_apart_have_no_common_cause() {
         let spread = |step: u64| {
             (0..3_u64)
                 .map(|n| (format!("pend{n}"), "10.1.2.3".to_owned(), Some(n * step)))

@@ -183,7 +183,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_gets_two_on_one_day() {
+    fn there_are_never_two_on_one_day() {
         let today = time("2026-01-10T07:00:00Z");
         let now = time("2026-01-10T07:10:00Z");
         let mut digests = Digests::new(digest("07:00", LONDON), now);

@@ -18,12 +18,12 @@ impl RouteNotifier {
         self.noted = None;
         for notified in &restored.notified {
             match notified {
-                Notified::Experiment(stub, Some(heard)) if self.route.covers(stub) => {
+                Notified::Experiment(stub, Some(last)) if self.route.covers(stub) => {
                     self.notified
-                        .insert(stub.clone(), LastNotified::recall(heard, now));
+                        .insert(stub.clone(), LastNotified::recall(last, now));
                 }
-                Notified::Alert(alert, Some(heard)) if self.route.alerts => {
-                    self.alert_states.recall(alert.clone(), heard, now);
+                Notified::Alert(alert, Some(last)) if self.route.alerts => {
+                    self.alert_states.recall(alert.clone(), last, now);
                 }
                 Notified::Unsteady(stub, times) if self.route.covers(stub) => {
                     let times = times.iter().map(|at| now.back_at(*at)).collect();

@@ -305,7 +305,7 @@ impl RouteNotifier {
         } else {
             BTreeMap::new()
         };
-        self.delivery.consider_concerns(&alert_states);
+        self.delivery.note_alerts(&alert_states);
         let first = self
             .pending
             .iter()

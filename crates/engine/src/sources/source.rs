@@ -459,7 +459,7 @@ mod tests {
     }
 
     #[test]
-    fn a_burst_that_somebody_asked_for_is_no_pace() {
+    fn a_requested_burst_is_no_pace() {
         let burst: Vec<u64> = (61..80).collect();
         let mut asked = Source::new(SourceName::Relay, Some(Duration::from_secs(5)), at(0));
         let mut left_alone = Source::new(SourceName::Relay, None, at(0));

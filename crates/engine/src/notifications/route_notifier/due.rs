@@ -215,8 +215,8 @@ impl RouteNotifier {
                 .experiment(stub)
                 .is_some_and(|experiment| experiment.health.is_bad())
         };
-        self.notified.iter().any(|(stub, heard)| {
-            heard.known.health.is_bad() && is_bad_now(stub) && !context.is_suppressed(stub)
+        self.notified.iter().any(|(stub, last)| {
+            last.known.health.is_bad() && is_bad_now(stub) && !context.is_suppressed(stub)
         })
     }
 
@@ -261,7 +261,7 @@ impl RouteNotifier {
             || self
                 .notified
                 .values()
-                .any(|heard| heard.known.health.is_bad());
+                .any(|last| last.known.health.is_bad());
         let wait = self.wait_before_reminder(self.reminders)?;
         knows_bad.then(|| notified_at + wait)
     }
