@@ -84,7 +84,7 @@ mod tests {
                 has_fault: *has_fault,
                 left: Duration::from_millis(*left),
             };
-            let is_due = word.is_due(look, start + Duration::from_millis(*at));
+            let is_due = notification.is_due(conditions, start + Duration::from_millis(*at));
             assert_eq!(is_due, *expected, "at {at}");
         }
     }

@@ -42,7 +42,7 @@ async fn watch(mut word: FinalNotification, links: Links, config: ConfigWatch) {
             has_fault: matches!(view.etcd, Etcd::Fault { .. }),
             left: links.left(),
         };
-        if word.is_due(look, Instant::now()) {
+        if notification.is_due(conditions, Instant::now()) {
             say(&links, &view, &config).await;
         }
     }

@@ -1159,7 +1159,7 @@ fn a_file_that_another_program_holds_delays_no_writer() {
             .all(|ticket| ticket.is_settled(Progress::default())),
         "and holds nothing up"
     );
-    wait_until(&store, "the trouble", |health, _| {
+    wait_until(&store, "the disk problem", |health, _| {
         health.state == StoreState::Degraded
     });
     admin.execute_batch("ROLLBACK").expect("let go");

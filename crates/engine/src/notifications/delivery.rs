@@ -124,9 +124,9 @@ impl InFlight {
         let mut same = self.entries.iter().filter(|(of, _)| of == stub);
         same.any(
             |(_, entry)| match (entry.as_ref().map(|entry| &entry.0), known) {
-                (Some(told), Some(known)) => told.is_same(known),
-                (told, known) => {
-                    told.is_none_or(Known::is_plain) && known.is_none_or(Known::is_plain)
+                (Some(notified), Some(known)) => notified.is_same(known),
+                (notified, known) => {
+                    notified.is_none_or(Known::is_plain) && known.is_none_or(Known::is_plain)
                 }
             },
         )

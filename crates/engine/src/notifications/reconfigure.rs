@@ -22,8 +22,8 @@ impl RouteNotifier {
                     let heard = LastNotified::recall(heard.clone(), now);
                     self.notified.insert(stub.clone(), heard);
                 }
-                Notified::Alert(alert, Some(heard)) if self.route.alerts => {
-                    self.alert_states.recall(alert.clone(), heard, now);
+                Notified::Alert(alert, Some(last)) if self.route.alerts => {
+                    self.alert_states.recall(alert.clone(), last, now);
                 }
                 Notified::Unsteady(stub, times) if self.route.covers(stub) => {
                     let times = times.iter().map(|at| now.back_at(*at)).collect();
