@@ -53,7 +53,8 @@ impl DurableState {
             ),
             Record::Event { stub, event } => self.event(stub, event),
             Record::Forgotten(stub) => {
-                superseded.extend(outbox::cross_out(self, None, &outbox::about(stub)));
+                let subject = NotificationSubject::Experiment(stub.clone());
+                superseded.extend(outbox::cross_out(self, None, &[subject]));
                 self.remove(&StateKey::Experiment(stub.clone()));
             }
             Record::Notified { route, notified } => {
@@ -162,9 +163,9 @@ impl DurableState {
                 return Vec::new();
             }
         };
-        let superseded = match (&value, &subject) {
-            (Some(_), _) => Vec::new(),
-            (None, subject) => outbox::cross_out(self, Some(route), &outbox::over(subject)),
+        let superseded = match &value {
+            Some(_) => Vec::new(),
+            None => outbox::cross_out(self, Some(route), std::slice::from_ref(&subject)),
         };
         self.put(StateKey::Notified(route.clone(), subject), value);
         superseded
@@ -192,12 +193,8 @@ impl DurableState {
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => entry.route == *route,
             _ => false,
         };
-        let gone: Vec<StateKey> = self
-            .map
-            .iter()
-            .filter(|entry| of_route(*entry))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let gone = self.map.iter().filter(|entry| of_route(*entry));
+        let gone: Vec<StateKey> = gone.map(|(key, _)| key.clone()).collect();
         for key in &gone {
             self.remove(key);
         }

@@ -131,25 +131,15 @@ impl Engine {
     /// Says which experiments have become known or were forgotten, and what people need not be
     /// remembered to know, for the history.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
-        step.records.extend(
-            self.experiments
-                .fleet
-                .take_seen()
-                .into_iter()
-                .map(Record::Seen),
-        );
-        let done = self.switching.resources.take_fulfilled().into_iter();
-        step.records.extend(done.map(|resource| Record::Requested {
+        let fleet = &mut self.experiments.fleet;
+        let seen = fleet.take_seen().into_iter().map(Record::Seen);
+        let forgotten = fleet.take_forgotten().into_iter().map(Record::Forgotten);
+        let fulfilled = self.switching.resources.take_fulfilled().into_iter();
+        let fulfilled = fulfilled.map(|resource| Record::Requested {
             resource,
             manual_override: None,
-        }));
-        step.records.extend(
-            self.experiments
-                .fleet
-                .take_forgotten()
-                .into_iter()
-                .map(Record::Forgotten),
-        );
+        });
+        step.records.extend(seen.chain(fulfilled).chain(forgotten));
         step.records.extend(self.notifications.take_records());
     }
 

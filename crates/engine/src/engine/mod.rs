@@ -24,10 +24,8 @@ use self::views::Views;
 use crate::experiments::Experiments;
 use crate::experiments::experiment::EvaluationContext;
 use crate::groups::Groups;
-use crate::groups::pool::PoolRule;
 use crate::model::{Moment, SourceName};
 use crate::notifications::Notifications;
-use crate::notifications::advice::Advice;
 use crate::protocol::{Input, Policy, PolicyAcknowledgements, Role, State, Step};
 use crate::sources::Sources;
 use crate::suppressions::Suppressions;
@@ -75,15 +73,6 @@ impl Engine {
             views: Views::default(),
             durable: DurableState::default(),
         }
-    }
-
-    /// The same engine with these texts for maintainers, and with these pools beside those that it
-    /// finds itself.
-    #[must_use]
-    pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
-        self.views.derived.adopt(advice);
-        self.groups.pool_rules = pools;
-        self
     }
 
     /// The same engine, which does nothing outward until it is told to lead.

@@ -31,9 +31,7 @@ impl Engine {
 
     pub(super) fn notify(&mut self, step: &mut Step) {
         let active_alerts = self.active_alerts();
-        let is_troubled = active_alerts
-            .iter()
-            .any(|active_alert| active_alert.is_tellable);
+        let is_troubled = active_alerts.iter().any(|alert| alert.is_tellable);
         if !self.may_notify() || (!is_troubled && self.notifications.is_idle(self.now)) {
             return;
         }
@@ -63,31 +61,25 @@ impl Engine {
 
     /// What concerns the whole laboratory now.
     pub(super) fn active_alerts(&self) -> Vec<ActiveAlert> {
-        let mut active_alerts = Vec::new();
-        if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
-            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
-            let mut others = Vec::new();
-            self.source_alerts(&mut others);
-            others.extend(self.component_alerts());
+        let is_laboratory = self.policy.laboratory;
+        let sources = is_laboratory.then(|| self.source_alerts());
+        let mut alerts: Vec<ActiveAlert> = sources.into_iter().flatten().collect();
+        alerts.extend(self.component_alerts());
+        if let Some(since) = self.sources.blind.filter(|_| is_laboratory) {
             // What is known of sources and components goes on; what begins now is a part of that
             // story.
-            let known = others.into_iter().map(|alert| ActiveAlert {
-                is_tellable: false,
-                ..alert
-            });
-            let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
-            alerts.extend(known);
-            return alerts;
+            for alert in &mut alerts {
+                alert.is_tellable = false;
+            }
+            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            alerts.insert(0, self.active_alert(Alert::Blind, text.to_owned(), since));
         }
-        if self.policy.laboratory {
-            self.source_alerts(&mut active_alerts);
-        }
-        active_alerts.extend(self.component_alerts());
-        active_alerts
+        alerts
     }
 
     /// What concerns the sources.
-    fn source_alerts(&self, active_alerts: &mut Vec<ActiveAlert>) {
+    fn source_alerts(&self) -> Vec<ActiveAlert> {
+        let mut active_alerts = Vec::new();
         for name in SourceName::ALL {
             let source = self.sources.get(name);
             // After a restart of ours, an outage that people know of goes on until the source
@@ -108,6 +100,7 @@ impl Engine {
             active_alerts.push(self.active_alert(Alert::ManifestLost, text.to_owned(), since));
         }
         active_alerts.extend(self.sampling_alert());
+        active_alerts
     }
 
     /// That streams cannot be listened to. While relay itself reports nothing, that is the story,
@@ -128,14 +121,9 @@ impl Engine {
             "streams cannot be listened to{why}. A stream that is connected counts as active, whether it sends or not"
         );
         let since = broken.map_or(self.started, |(since, _)| since);
-        let alert = self.active_alert(Alert::Sampling, text, since);
-        let is_tellable = alert.is_tellable
-            && broken.is_some()
-            && experiments.is_listening(&self.sources, self.now);
-        Some(ActiveAlert {
-            is_tellable,
-            ..alert
-        })
+        let mut alert = self.active_alert(Alert::Sampling, text, since);
+        alert.is_tellable &= broken.is_some() && experiments.is_listening(&self.sources, self.now);
+        Some(alert)
     }
 
     /// What concerns components: parts of labwatch, and outside services. After a restart one that
@@ -157,14 +145,12 @@ impl Engine {
         });
         let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
         let notified = is_early.then(|| self.notifications.failing_components());
-        let unheard = notified
-            .into_iter()
-            .flatten()
-            .filter(|name| !components.contains_key(name.as_str()))
-            .map(|name| {
-                let alert = Alert::Component(name.clone());
-                self.active_alert(alert, own::not_known(name.as_str()), self.started)
-            });
+        let notified = notified.into_iter().flatten();
+        let unheard = notified.filter(|name| !components.contains_key(name.as_str()));
+        let unheard = unheard.map(|name| {
+            let alert = Alert::Component(name.clone());
+            self.active_alert(alert, own::not_known(name.as_str()), self.started)
+        });
         failing.chain(unheard).collect()
     }
 
@@ -266,11 +252,9 @@ impl Engine {
     }
 
     pub(super) fn notify_deadline(&self) -> Option<Moment> {
-        let alert_states = self
-            .active_alerts()
-            .into_iter()
-            .map(|active_alert| self.told_at(&active_alert.alert, active_alert.since));
-        let alert = alert_states.filter(|at| *at > self.now).min();
+        let alerts = self.active_alerts().into_iter();
+        let told_at = alerts.map(|active| self.told_at(&active.alert, active.since));
+        let alert = told_at.filter(|at| *at > self.now).min();
         earliest([self.notifications.deadline(self.now), alert])
     }
 }

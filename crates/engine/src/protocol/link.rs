@@ -3,9 +3,10 @@
 use crate::model::ConnectError;
 
 /// How the connection to relay or jump is, as its feed sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Link {
     /// An attempt is under way.
+    #[default]
     Connecting,
     /// The websocket is open. Reports are still to prove that it is alive.
     Open,
