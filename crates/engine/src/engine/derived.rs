@@ -48,16 +48,6 @@ impl DerivedViews {
         is_other
     }
 
-    /// The experiments of which time alone has changed the bookings that are ahead.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Id> {
-        let mut due = Vec::new();
-        while let Some((_, id)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
-            self.agenda.pop_first();
-            due.push(id);
-        }
-        due
-    }
-
     /// Says that the holds may be others than before.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
@@ -111,6 +101,15 @@ impl DerivedViews {
         }
         (before != after).then_some(stem)
     }
+}
+
+/// Takes what is due out of an agenda.
+pub(super) fn take_due<T: Ord>(agenda: &mut BTreeSet<(Timestamp, T)>, now: Timestamp) -> Vec<T> {
+    let mut due = Vec::new();
+    while agenda.first().is_some_and(|(at, _)| *at <= now) {
+        due.extend(agenda.pop_first().map(|(_, what)| what));
+    }
+    due
 }
 
 /// What a pool depends on, beside bookings and time.

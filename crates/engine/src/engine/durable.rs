@@ -137,37 +137,38 @@ impl DurableState {
     /// What a route is not to be notified of any more is not owed either. Returns the summaries
     /// that this makes needless.
     fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
-        let (subject, value) = match notified {
+        let of = |stub: &Stub| (route.clone(), stub.clone());
+        let (key, value) = match notified {
             Notified::Experiment(stub, known) => (
-                NotificationSubject::Experiment(stub.clone()),
+                StateKey::Notified(route.clone(), NotificationSubject::Experiment(stub.clone())),
                 known.clone().map(StateValue::NotifiedExperiment),
             ),
             Notified::Alert(alert, known) => (
-                NotificationSubject::Alert(alert.clone()),
+                StateKey::Notified(route.clone(), NotificationSubject::Alert(alert.clone())),
                 known.map(StateValue::NotifiedAlert),
             ),
             Notified::Unsteady(stub, told) => {
-                let key = StateKey::Unsteady(route.clone(), stub.clone());
+                let (route, stub) = of(stub);
                 let told = (!told.is_empty()).then(|| StateValue::Unsteady(told.clone()));
-                self.put(key, told);
-                return Vec::new();
+                (StateKey::Unsteady(route, stub), told)
             }
             Notified::Closing(stub, closing) => {
-                let key = StateKey::Closing(route.clone(), stub.clone());
-                self.put(key, closing.clone().map(StateValue::Closing));
-                return Vec::new();
+                let (route, stub) = of(stub);
+                let closing = closing.clone().map(StateValue::Closing);
+                (StateKey::Closing(route, stub), closing)
             }
-            Notified::ReminderState(state) => {
-                let key = StateKey::Reminder(route.clone());
-                self.set(key, StateValue::Reminder(state.clone()));
-                return Vec::new();
+            Notified::ReminderState(state) => (
+                StateKey::Reminder(route.clone()),
+                Some(StateValue::Reminder(state.clone())),
+            ),
+        };
+        let superseded = match (&key, &value) {
+            (StateKey::Notified(_, subject), None) => {
+                outbox::cross_out(self, Some(route), std::slice::from_ref(subject))
             }
+            _ => Vec::new(),
         };
-        let superseded = match &value {
-            Some(_) => Vec::new(),
-            None => outbox::cross_out(self, Some(route), std::slice::from_ref(&subject)),
-        };
-        self.put(StateKey::Notified(route.clone(), subject), value);
+        self.put(key, value);
         superseded
     }
 

@@ -146,26 +146,14 @@ impl Experiment {
 
     /// Whether nothing is left of it: book does not list it, and no report ever had it.
     pub(crate) fn is_phantom(&self) -> bool {
-        let sightings = self
-            .streams
-            .iter()
-            .map(|stream| &stream.sighting)
-            .chain([&self.host]);
-        !self.listed()
-            && sightings
-                .into_iter()
-                .all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
+        let sightings = self.streams.iter().map(|stream| &stream.sighting);
+        let mut presences = sightings.chain([&self.host]).map(|it| it.presence);
+        !self.listed() && presences.all(|it| matches!(it, Presence::Never { .. }))
     }
 
     /// Whether it has been evaluated at least once, so that its health means something.
     pub(crate) fn is_evaluated(&self) -> bool {
         self.first_judged
-    }
-
-    /// Takes note that report number `report` of jump has its host, at place `entry`.
-    pub(crate) fn observe_host(&mut self, report: u64, entry: usize) {
-        self.host.report = report;
-        self.host.entry = entry;
     }
 
     /// Brings its streams up to date with relay's newest report.
@@ -198,17 +186,6 @@ impl Experiment {
         let mut required = self.streams.iter().filter(|stream| stream.required);
         let is_lost = required.any(|stream| stream.is_lost(last_active));
         self.lost_at = is_lost.then(|| self.lost_at.unwrap_or(newest));
-    }
-
-    /// Brings its host up to date with jump's newest report. Returns whether it came or went.
-    pub(crate) fn refresh_host(
-        &mut self,
-        newest: u64,
-        now: Moment,
-        before: Option<Moment>,
-        gone: impl FnOnce(usize) -> Option<LastConnection>,
-    ) -> bool {
-        self.host.refresh(newest, now, before, gone)
     }
 
     /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought
@@ -253,10 +230,7 @@ impl Experiment {
     /// have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
-            return Evaluation {
-                health: JumpHealth::Unknown,
-                again: None,
-            };
+            return evaluate::settled(JumpHealth::Unknown);
         }
         evaluate::jump(
             self.host.presence,
@@ -277,15 +251,10 @@ impl Experiment {
         if self.listed() {
             return None;
         }
-        let seen = self
-            .streams
-            .iter()
-            .map(|stream| stream.sighting.absent_since())
-            .chain([self.host.absent_since()]);
-        seen.collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .max()
-            .map(|seen| seen + FORGET_AFTER)
+        let sightings = self.streams.iter().map(|stream| &stream.sighting);
+        let seen = sightings.chain([&self.host]).map(LastSeen::absent_since);
+        let seen: Vec<Moment> = seen.collect::<Option<_>>()?;
+        seen.into_iter().max().map(|seen| seen + FORGET_AFTER)
     }
 }
 

@@ -107,7 +107,7 @@ pub enum ManualOverride {
 }
 
 /// What a command does, known before it is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Impact {
     /// The effect in plain words, for the person who is about to give the command.
     pub text: String,
