@@ -167,17 +167,10 @@ impl Driver {
 
     fn wake_at(&self) -> Instant {
         let latest = Instant::now() + LONGEST_SLEEP;
-        let latest = self
-            .held
-            .front()
-            .filter(|held| self.is_committed(held))
-            .map_or(latest, |held| held.until.min(latest));
-        if self.is_stopping {
-            return latest;
-        }
-        self.engine
-            .next_deadline()
-            .map_or(latest, |at| self.clock.instant(at).min(latest))
+        let first = self.held.front().filter(|held| self.is_committed(held));
+        let latest = first.map_or(latest, |held| held.until.min(latest));
+        let deadline = self.engine.next_deadline().filter(|_| !self.is_stopping);
+        deadline.map_or(latest, |at| self.clock.instant(at).min(latest))
     }
 
     fn wake(&mut self) {
@@ -237,9 +230,7 @@ impl Driver {
         if self.is_stopping {
             effects.clear();
         }
-        for record in &records {
-            (self.hooks.record)(record);
-        }
+        records.iter().for_each(&mut self.hooks.record);
         let answer = waiting.zip(records.iter().find_map(receipt));
         let commit = self.replica.as_mut().and_then(|replica| {
             let commit = replica.commit(&changes, &effects, answer.is_some());
@@ -265,11 +256,8 @@ impl Driver {
     /// Carries out effects that need not wait any longer, in their order.
     fn release(&mut self) {
         while let Some(held) = self.held.front() {
-            let progress = self
-                .journal
-                .as_ref()
-                .map(Journal::progress)
-                .unwrap_or_default();
+            let progress = self.journal.as_ref().map(Journal::progress);
+            let progress = progress.unwrap_or_default();
             let is_settled = held.ticket.is_none_or(|ticket| ticket.is_settled(progress));
             let waits = !is_settled && Instant::now() < held.until;
             if waits || !self.is_committed(held) {
@@ -282,9 +270,8 @@ impl Driver {
                 self.carry_out(effect);
             }
             if let Some((waiting, receipt)) = held.answer {
-                let kept = held
-                    .ticket
-                    .is_some_and(|ticket| ticket.is_taken() && ticket.is_durable(progress));
+                let is_kept = |it: Ticket| it.is_taken() && it.is_durable(progress);
+                let kept = held.ticket.is_some_and(is_kept);
                 drop(waiting.send(Ok(Receipt { kept, ..receipt })));
             }
         }
@@ -298,11 +285,10 @@ impl Driver {
 
     /// Adopts this replica's new role: goes on from the committed state.
     fn stand(&mut self) {
-        let Some((replica, standing)) = self
-            .replica
-            .as_mut()
-            .and_then(|replica| replica.standing().map(|standing| (replica, standing)))
-        else {
+        let Some(replica) = &mut self.replica else {
+            return;
+        };
+        let Some(standing) = replica.standing() else {
             return;
         };
         if replica.restores(&standing, self.engine.state()) {
@@ -364,8 +350,8 @@ impl Driver {
     }
 
     fn publish(&mut self) {
-        self.snapshots
-            .send_replace(Arc::new(self.engine.snapshot()));
+        let snapshot = Arc::new(self.engine.snapshot());
+        self.snapshots.send_replace(snapshot);
     }
 
     fn notice_clock(&mut self) {

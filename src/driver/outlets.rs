@@ -49,50 +49,31 @@ impl Outlets {
     /// Hands an effect to the task that carries it out. If its queue is full, returns the outcome
     /// that the task would have reported for a failed call.
     pub(super) fn hand_on(&self, effect: Effect) -> Option<Input> {
-        match effect {
-            Effect::Switch(switch) => self.switch(switch),
-            Effect::Notify(notification) => self.notify(notification),
-            Effect::Sample(sample) => self.sample(sample),
-            Effect::CheckPage(page) => self.check_page(page),
-            Effect::Ask(source) => self.command(source, FeedCommand::Ask),
-            Effect::Reconnect(source) => self.command(source, FeedCommand::Reconnect),
-        }
-    }
-
-    fn switch(&self, switch: Switch) -> Option<Input> {
-        let refused = self.switches.try_send(switch).err()?;
-        Some(Input::Switched {
-            resource: refused.into_inner().resource,
-            outcome: SwitchOutcome::Failed(CallError::Busy),
-        })
-    }
-
-    fn notify(&self, notification: Notification) -> Option<Input> {
-        let id = notification.id;
-        let outlet = match notification.channel {
-            Channel::Mail => &self.mails,
-            Channel::Http(_) => &self.webhooks,
-        };
-        outlet.try_send(notification).err()?;
-        Some(Input::Delivered {
-            id,
-            outcome: Err(DeliveryFault::passing(CallError::Busy)),
-        })
-    }
-
-    fn sample(&self, sample: Sample) -> Option<Input> {
-        let refused = self.samples.try_send(sample).err()?;
-        Some(Input::Sampled {
-            topic: refused.into_inner().topic,
-            outcome: SampleOutcome::Failed(CallError::Busy),
-        })
-    }
-
-    fn check_page(&self, page: PageAddress) -> Option<Input> {
-        let refused = self.pages.try_send(page).err()?;
-        Some(Input::PageChecked {
-            page: refused.into_inner(),
-            outcome: PageOutcome::Failed(CallError::Busy),
+        Some(match effect {
+            Effect::Switch(switch) => Input::Switched {
+                resource: self.switches.try_send(switch).err()?.into_inner().resource,
+                outcome: SwitchOutcome::Failed(CallError::Busy),
+            },
+            Effect::Notify(notification) => {
+                let id = notification.id;
+                let outlet = match notification.channel {
+                    Channel::Mail => &self.mails,
+                    Channel::Http(_) => &self.webhooks,
+                };
+                outlet.try_send(notification).err()?;
+                let outcome = Err(DeliveryFault::passing(CallError::Busy));
+                Input::Delivered { id, outcome }
+            }
+            Effect::Sample(sample) => Input::Sampled {
+                topic: self.samples.try_send(sample).err()?.into_inner().topic,
+                outcome: SampleOutcome::Failed(CallError::Busy),
+            },
+            Effect::CheckPage(page) => Input::PageChecked {
+                page: self.pages.try_send(page).err()?.into_inner(),
+                outcome: PageOutcome::Failed(CallError::Busy),
+            },
+            Effect::Ask(source) => return self.command(source, FeedCommand::Ask),
+            Effect::Reconnect(source) => return self.command(source, FeedCommand::Reconnect),
         })
     }
 

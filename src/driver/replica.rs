@@ -66,34 +66,15 @@ impl Replica {
 
     /// Notes an input, and returns it as the engine is to receive it.
     pub(super) fn note(&mut self, input: Input, now: Moment) -> Input {
-        match input {
-            Input::Switched { .. } | Input::Delivered { .. } => {
-                self.outstanding = self.outstanding.saturating_sub(1);
-                input
-            }
-            Input::Adopt(rules) => {
-                self.rules = *rules;
-                Input::Adopt(Box::new(self.rules()))
-            }
-            Input::Report(..)
-            | Input::Link(..)
-            | Input::Book(_)
-            | Input::BookFailed(_)
-            | Input::Timetable(_)
-            | Input::Canary(_)
-            | Input::Sampled { .. }
-            | Input::PageChecked { .. }
-            | Input::Command(_)
-            | Input::Component(_)
-            | Input::ComponentGone(_)
-            | Input::Role(_)
-            | Input::DeliveryBegun(_)
-            | Input::Retry(_)
-            | Input::Wake => {
-                self.latest.note(&input, now);
-                input
-            }
+        if let Input::Adopt(rules) = input {
+            self.rules = *rules;
+            return Input::Adopt(Box::new(self.rules()));
         }
+        if matches!(input, Input::Switched { .. } | Input::Delivered { .. }) {
+            self.outstanding = self.outstanding.saturating_sub(1);
+        }
+        self.latest.note(&input, now);
+        input
     }
 
     /// The rules for this replica: only the leader samples.
@@ -180,39 +161,35 @@ fn is_outward(effect: &Effect) -> bool {
 
 type Seen = (Input, Moment);
 
+/// What kind of input one is, in the order in which an engine is told them, and of which part of
+/// the laboratory.
+type Kind = (u8, Arc<str>);
+
 /// The newest input of each kind, with when it came.
 #[derive(Debug, Default)]
-struct Latest {
-    links: BTreeMap<&'static str, Input>,
-    components: BTreeMap<Arc<str>, Input>,
-    book: Option<Input>,
-    book_failed: Option<Input>,
-    timetable: Option<Input>,
-    /// Reports of relay and jump. Their age matters: they describe that moment.
-    reports: BTreeMap<&'static str, Seen>,
-}
+struct Latest(BTreeMap<Kind, Seen>);
+
+/// Reports come last. Their age matters: what they say is meant for that moment.
+const REPORT: u8 = 5;
 
 impl Latest {
     fn note(&mut self, input: &Input, now: Moment) {
-        match input {
-            Input::Report(source, _) => {
-                self.reports.insert(source.as_str(), (input.clone(), now));
+        let failed: Kind = (4, Arc::from(""));
+        let kind: Kind = match input {
+            Input::Component(component) => (0, Arc::clone(&component.name)),
+            Input::ComponentGone(name) => {
+                self.0.remove(&(0, Arc::clone(name)));
+                return;
             }
-            Input::Link(source, _) => {
-                self.links.insert(source.as_str(), input.clone());
-            }
-            Input::Canary(_) => drop(self.links.insert("canary", input.clone())),
+            Input::Canary(_) => (1, Arc::from("canary")),
+            Input::Link(source, _) => (1, Arc::from(source.as_str())),
             Input::Book(_) => {
-                self.book = Some(input.clone());
-                self.book_failed = None;
+                self.0.remove(&failed);
+                (2, Arc::from(""))
             }
-            Input::BookFailed(_) => self.book_failed = Some(input.clone()),
-            Input::Timetable(_) => self.timetable = Some(input.clone()),
-            Input::Component(component) => {
-                let name = Arc::clone(&component.name);
-                self.components.insert(name, input.clone());
-            }
-            Input::ComponentGone(name) => drop(self.components.remove(name)),
+            Input::Timetable(_) => (3, Arc::from("")),
+            Input::BookFailed(_) => failed,
+            Input::Report(source, _) => (REPORT, Arc::from(source.as_str())),
             Input::Switched { .. }
             | Input::Sampled { .. }
             | Input::PageChecked { .. }
@@ -222,31 +199,26 @@ impl Latest {
             | Input::Command(_)
             | Input::Role(_)
             | Input::Adopt(_)
-            | Input::Wake => {}
-        }
+            | Input::Wake => return,
+        };
+        self.0.insert(kind, (input.clone(), now));
     }
 
     /// The start time of an engine that gets all of them.
     fn start(&self, now: Moment) -> Moment {
-        let reports = self.reports.values().map(|(_, at)| *at);
-        reports.min().unwrap_or(now)
+        let reports = self.0.iter().filter(|((kind, _), _)| *kind == REPORT);
+        reports.map(|(_, (_, at))| *at).min().unwrap_or(now)
     }
 
     /// All of them, in an order in which none is late: those without an age come first.
     fn all(&self, start: Moment) -> Vec<Seen> {
-        let ageless = self
-            .components
-            .values()
-            .chain(self.links.values())
-            .chain(&self.book)
-            .chain(&self.timetable)
-            .chain(&self.book_failed);
-        let mut reports: Vec<Seen> = self.reports.values().cloned().collect();
-        reports.sort_by_key(|(_, at)| *at);
-        ageless
-            .map(|input| (input.clone(), start))
-            .chain(reports)
-            .collect()
+        let all = self.0.iter().map(|((kind, _), (input, at))| {
+            let at = if *kind == REPORT { *at } else { start };
+            (input.clone(), at)
+        });
+        let mut all: Vec<Seen> = all.collect();
+        all.sort_by_key(|(_, at)| *at);
+        all
     }
 }
 

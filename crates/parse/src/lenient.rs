@@ -112,17 +112,22 @@ impl Reading {
     fn entry<'a>(&mut self, text: &'a str) -> Option<Entry<'a>> {
         let mut entry = Entry::default();
         let mut has_topic = true;
-        let whole = members(text, |name, value| match field(name) {
-            Field::Topic => has_topic = self.set(&mut entry.topic, value),
-            Field::Connected => drop(self.set(&mut entry.connected, value)),
-            Field::Expires => drop(self.set(&mut entry.expires, value)),
-            Field::Remote => drop(self.set(&mut entry.remote, value)),
-            Field::UserAgent => drop(self.set(&mut entry.user_agent, value)),
-            Field::Scopes => drop(self.set(&mut entry.scopes, value)),
-            Field::Stats => entry.stats = self.stats(value).or(entry.stats.take()),
-            Field::Unknown => {}
+        let whole = self.members(text, |this, name, value| {
+            match name.to_ascii_lowercase().as_str() {
+                "topic" => has_topic = this.set(&mut entry.topic, value),
+                "connected" | "connected_at" => drop(this.set(&mut entry.connected, value)),
+                "expiresat" | "expires_at" => drop(this.set(&mut entry.expires, value)),
+                "remoteaddr" | "remote_address" | "remote_addr" => {
+                    this.set(&mut entry.remote, value);
+                }
+                "useragent" | "user_agent" => drop(this.set(&mut entry.user_agent, value)),
+                "scopes" => drop(this.set(&mut entry.scopes, value)),
+                "stats" | "statistcs" | "statistics" => {
+                    entry.stats = this.stats(value).or(entry.stats.take());
+                }
+                _ => {}
+            }
         });
-        self.is_odd |= !whole;
         (whole && has_topic).then_some(entry)
     }
 
@@ -131,13 +136,12 @@ impl Reading {
             return None;
         }
         let mut stats = Stats::default();
-        let whole = members(text, |name, value| match name {
-            "tx" => stats.tx = self.flow(value),
-            "rx" => stats.rx = self.flow(value),
-            "last" => drop(self.set(&mut stats.last, value)),
+        let whole = self.members(text, |this, name, value| match name {
+            "tx" => stats.tx = this.flow(value),
+            "rx" => stats.rx = this.flow(value),
+            "last" => drop(this.set(&mut stats.last, value)),
             _ => {}
         });
-        self.is_odd |= !whole;
         whole.then_some(stats)
     }
 
@@ -146,13 +150,12 @@ impl Reading {
             return None;
         }
         let mut flow = Flow::default();
-        let whole = members(text, |name, value| match name {
-            "last" => drop(self.set(&mut flow.last, value)),
-            "size" => drop(self.set(&mut flow.size, value)),
-            "fps" => drop(self.set(&mut flow.fps, value)),
+        let whole = self.members(text, |this, name, value| match name {
+            "last" => drop(this.set(&mut flow.last, value)),
+            "size" => drop(this.set(&mut flow.size, value)),
+            "fps" => drop(this.set(&mut flow.fps, value)),
             _ => {}
         });
-        self.is_odd |= !whole;
         whole.then_some(flow)
     }
 
@@ -161,38 +164,20 @@ impl Reading {
         if text == "null" {
             return true;
         }
-        if let Ok(value) = serde_json::from_str(text) {
-            *place = value;
-        } else {
-            self.is_odd = true;
-            return false;
-        }
-        true
+        let value = serde_json::from_str(text);
+        self.is_odd |= value.is_err();
+        value.map(|value| *place = value).is_ok()
     }
-}
 
-/// What a member of an entry is.
-enum Field {
-    Topic,
-    Connected,
-    Expires,
-    Remote,
-    UserAgent,
-    Scopes,
-    Stats,
-    Unknown,
-}
-
-fn field(name: &str) -> Field {
-    match name.to_ascii_lowercase().as_str() {
-        "topic" => Field::Topic,
-        "connected" | "connected_at" => Field::Connected,
-        "expiresat" | "expires_at" => Field::Expires,
-        "remoteaddr" | "remote_address" | "remote_addr" => Field::Remote,
-        "useragent" | "user_agent" => Field::UserAgent,
-        "scopes" => Field::Scopes,
-        "stats" | "statistcs" | "statistics" => Field::Stats,
-        _ => Field::Unknown,
+    /// Reads the members of an object. Returns whether it is a whole one, which it should be.
+    fn members<'a>(
+        &mut self,
+        text: &'a str,
+        mut take: impl FnMut(&mut Self, &str, &'a str),
+    ) -> bool {
+        let whole = members(text, |name, value| take(self, name, value));
+        self.is_odd |= !whole;
+        whole
     }
 }
 

@@ -3,38 +3,29 @@
 use super::Engine;
 use super::durable::DurableState;
 use super::memory::RestoredState;
+use crate::experiments::experiment::Experiment;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{ComponentName, Moment, SourceName, Stub};
 use crate::notifications::Notifications;
-use crate::protocol::{Effect, History, Policy, PolicyAcknowledgements, Rules, State, Step, Why};
+use crate::protocol::{Effect, History, Policy, Rules, State, Step, Why};
 use crate::suppressions::Subject;
 
 impl Engine {
     /// An engine with these rules that goes on where the one with this state stopped. What a route
     /// is not notified of any more leaves the state with the first step.
     pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
-        let Rules {
-            policy,
-            routes,
-            maintenance,
-            pools,
-            advice,
-            categories,
-            acknowledged,
-            hold_overdue,
-        } = rules;
         let mut engine = Self {
-            notifications: Notifications::new(routes, now),
+            notifications: Notifications::new(rules.routes, now),
             durable: DurableState::new(state.clone()),
-            ..Self::new(policy, now)
+            ..Self::new(rules.policy, now)
         };
         engine.recall(RestoredState::of(state), now);
-        engine.suppressions.configure(maintenance);
-        engine.views.derived.adopt(advice);
-        engine.groups.pool_rules = pools;
-        engine.groups.holds.forgotten_after(hold_overdue);
-        engine.groups.categories.adopt(categories);
-        engine.acknowledged = acknowledged;
+        engine.suppressions.configure(rules.maintenance);
+        engine.views.derived.adopt(rules.advice);
+        engine.groups.pool_rules = rules.pools;
+        engine.groups.holds.forgotten_after(rules.hold_overdue);
+        engine.groups.categories.adopt(rules.categories);
+        engine.acknowledged = rules.acknowledged;
         engine.acknowledge_by_policy();
         engine
     }
@@ -57,7 +48,7 @@ impl Engine {
         self.views.version = before.views.version + 1;
         self.views.changed = self.views.version;
         self.groups.booking_history = before.groups.booking_history.clone();
-        for (_, experiment) in before.experiments.fleet.iter() {
+        for experiment in before.experiments.fleet.experiments() {
             let events = experiment.events();
             if !events.is_empty() {
                 self.experiments.fleet.show_events(&experiment.stub, events);
@@ -69,55 +60,38 @@ impl Engine {
     /// Applies these rules from now on. Parts whose rules are unchanged are not touched, so that a
     /// reload without changes has no effect.
     pub(super) fn adopt(&mut self, rules: Rules, step: &mut Step) {
-        let Rules {
-            policy,
-            routes,
-            maintenance,
-            pools,
-            advice,
-            categories,
-            acknowledged,
-            hold_overdue,
-        } = rules;
-        if self.notifications.adopt(&routes, self.now) {
-            self.mark_all_pending();
+        if self.notifications.adopt(&rules.routes, self.now) {
+            self.consider(Experiment::is_evaluated);
         }
-        self.suppressions.configure(maintenance);
-        self.acknowledged = acknowledged;
+        self.suppressions.configure(rules.maintenance);
+        self.acknowledged = rules.acknowledged;
         self.acknowledge_by_policy();
-        if self.views.derived.adopt(advice) {
+        if self.views.derived.adopt(rules.advice) {
             self.experiments.fleet.touch_all();
         }
-        if self.groups.holds.forgotten_after(hold_overdue) {
+        if self.groups.holds.forgotten_after(rules.hold_overdue) {
             self.views.derived.holds_changed();
         }
-        if self.groups.pool_rules != pools {
-            self.groups.pool_rules = pools;
-            // Pools are derived from what can be booked according to book, which is not kept.
+        if self.groups.pool_rules != rules.pools {
+            self.groups.pool_rules = rules.pools;
+            // Pools are made of what book tells can be booked, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
-        let released = self.groups.categories.adopt(categories);
+        let released = self.groups.categories.adopt(rules.categories);
         self.reconsider_quarantined(released);
-        if self.policy != policy {
-            self.adopt_policy(policy, step);
+        if self.policy != rules.policy {
+            self.adopt_policy(rules.policy, step);
         }
     }
 
     /// Applies the policy's acknowledgements; a name is resolved to what it means now.
     pub(super) fn acknowledge_by_policy(&mut self) {
-        let PolicyAcknowledgements {
-            by_name,
-            installation,
-        } = &self.acknowledged;
-        let named = by_name
-            .iter()
-            .map(|(name, text)| (self.subject(name), text.clone()));
-        let all = installation
-            .iter()
-            .map(|text| (Subject::Installation, text.clone()));
-        let subjects = named.chain(all).collect();
-        self.suppressions
-            .acknowledge_by_policy(subjects, self.now.wall());
+        let named = self.acknowledged.by_name.iter();
+        let named = named.map(|(name, text)| (self.subject(name), text.clone()));
+        let all = self.acknowledged.installation.iter();
+        let all = all.map(|text| (Subject::Installation, text.clone()));
+        let (subjects, at) = (named.chain(all).collect(), self.now.wall());
+        self.suppressions.acknowledge_by_policy(subjects, at);
     }
 
     /// The subject of a name in the policy: a known component, else an experiment.
@@ -141,17 +115,13 @@ impl Engine {
         self.evaluate_all(Why::Rules, step);
     }
 
-    /// Marks all experiments as pending: a route that covers more than before is notified of
-    /// existing problems.
-    fn mark_all_pending(&mut self) {
-        for (_, experiment) in self
-            .experiments
-            .fleet
-            .iter()
-            .filter(|(_, experiment)| experiment.is_evaluated())
-        {
+    /// Something of these experiments may be to be told: a route covers more than before, or what
+    /// book lists is other.
+    pub(super) fn consider(&mut self, is_meant: impl Fn(&Experiment) -> bool) {
+        let (fleet, is_listed) = (&self.experiments.fleet, self.switching.manifest_known);
+        for experiment in fleet.experiments().filter(|one| is_meant(one)) {
             self.notifications
-                .note_change(experiment, self.switching.manifest_known, self.now);
+                .note_change(experiment, is_listed, self.now);
         }
     }
 }
@@ -166,7 +136,9 @@ mod tests {
     use crate::groups::pool::PoolRule;
     use crate::model::{Availability, ResourceName, Stub};
     use crate::notifications::advice::Advice;
-    use crate::protocol::{BookReading, CategoryRules, Input, ResourceReading};
+    use crate::protocol::{
+        BookReading, CategoryRules, Input, PolicyAcknowledgements, ResourceReading,
+    };
 
     fn rules() -> Rules {
         let (routes, maintenance, pools, advice) =

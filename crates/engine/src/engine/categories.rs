@@ -39,22 +39,17 @@ impl Engine {
         let lookup = self
             .suppressions
             .lookup(&self.experiments.fleet, self.now.wall());
-        let mut members: Vec<Member<'_>> = own
-            .iter()
-            .map(|(name, fitness)| self.component_member(name, *fitness, &[]))
-            .collect();
+        let own_members = own.iter();
+        let own_members =
+            own_members.map(|(name, fitness)| self.component_member(name, *fitness, &[]));
         let reported = self.groups.components.values().map(|known| &known.health);
-        members.extend(
-            reported
-                .filter(|component| !own.contains_key(&*component.name))
-                .map(|one| self.component_member(&one.name, one.fitness, &one.categories)),
-        );
-        members.extend(
-            self.experiments
-                .fleet
-                .iter()
-                .map(|(_, experiment)| self.experiment_member(experiment, &lookup)),
-        );
+        let reported = reported.filter(|component| !own.contains_key(&*component.name));
+        let reported =
+            reported.map(|one| self.component_member(&one.name, one.fitness, &one.categories));
+        let experiments = self.experiments.fleet.experiments();
+        let experiments = experiments.map(|one| self.experiment_member(one, &lookup));
+        let members = own_members.chain(reported).chain(experiments);
+        let mut members: Vec<Member<'_>> = members.collect();
         members.sort_by(|a, b| a.name.cmp(b.name));
         let mut categories = self.groups.categories.clone();
         let changed = categories.evaluate(&members, self.now);
@@ -98,13 +93,9 @@ impl Engine {
         let has_reported =
             |name: &SourceName| self.sources.get(*name).health != SourceHealth::Starting;
         let is_known = |experiment: &Experiment| experiment.health != Health::Unknown;
+        let mut experiments = self.experiments.fleet.experiments();
         self.now.since(self.started) >= self.policy.startup
-            || (SourceName::ALL.iter().all(has_reported)
-                && self
-                    .experiments
-                    .fleet
-                    .iter()
-                    .all(|(_, experiment)| is_known(experiment)))
+            || (SourceName::ALL.iter().all(has_reported) && experiments.all(is_known))
     }
 
     /// The components whose health the engine knows itself. For mail, the worse of the delivery
@@ -114,23 +105,16 @@ impl Engine {
             .map(|name| (name.as_str(), self.sources.get(name).fitness()))
             .into();
         if self.notifications.has_routes() {
-            let fails = self
-                .notifications
-                .views()
-                .iter()
-                .any(|view| view.fault.is_some());
-            let used = if fails {
+            let probed = self.groups.components.get(ComponentName::MAIL);
+            let probe_fails = probed.is_some_and(|it| it.health.fitness == Fitness::Fails);
+            let mut routes = self.notifications.views().into_iter();
+            let fails = probe_fails || routes.any(|view| view.fault.is_some());
+            let fitness = if fails {
                 Fitness::Fails
             } else {
                 Fitness::Works
             };
-            let probed = self
-                .groups
-                .components
-                .get(ComponentName::MAIL)
-                .map(|probed| probed.health.fitness);
-            let probed = probed.filter(|fitness| *fitness == Fitness::Fails);
-            own.insert(ComponentName::MAIL, probed.unwrap_or(used));
+            own.insert(ComponentName::MAIL, fitness);
         }
         own
     }

@@ -48,17 +48,7 @@ impl DerivedViews {
         is_other
     }
 
-    /// The experiments whose upcoming bookings changed by time alone.
-    pub(super) fn take_due(&mut self, now: Timestamp) -> Vec<Id> {
-        let mut due = Vec::new();
-        while let Some((_, id)) = self.agenda.first().copied().filter(|(at, _)| *at <= now) {
-            self.agenda.pop_first();
-            due.push(id);
-        }
-        due
-    }
-
-    /// Marks the holds as stale.
+    /// Says that the holds may be others than before.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
     }
@@ -113,7 +103,16 @@ impl DerivedViews {
     }
 }
 
-/// The part of an experiment that a pool's status depends on, besides bookings and time.
+/// Takes what is due out of an agenda.
+pub(super) fn take_due<T: Ord>(agenda: &mut BTreeSet<(Timestamp, T)>, now: Timestamp) -> Vec<T> {
+    let mut due = Vec::new();
+    while agenda.first().is_some_and(|(at, _)| *at <= now) {
+        due.extend(agenda.pop_first().map(|(_, what)| what));
+    }
+    due
+}
+
+/// What a pool depends on, beside bookings and time.
 fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
     (view.health, view.bookable())
 }

@@ -53,7 +53,8 @@ impl DurableState {
             ),
             Record::Event { stub, event } => self.event(stub, event),
             Record::Forgotten(stub) => {
-                superseded.extend(outbox::cross_out(self, None, &outbox::about(stub)));
+                let subject = NotificationSubject::Experiment(stub.clone());
+                superseded.extend(outbox::cross_out(self, None, &[subject]));
                 self.remove(&StateKey::Experiment(stub.clone()));
             }
             Record::Notified { route, notified } => {
@@ -136,37 +137,38 @@ impl DurableState {
     /// Updates what a route was notified of. What it is not to be notified of any more is no longer
     /// pending either. Returns the summaries that this supersedes.
     fn notified(&mut self, route: &RouteName, notified: &Notified) -> Vec<u64> {
-        let (subject, value) = match notified {
+        let of = |stub: &Stub| (route.clone(), stub.clone());
+        let (key, value) = match notified {
             Notified::Experiment(stub, known) => (
-                NotificationSubject::Experiment(stub.clone()),
+                StateKey::Notified(route.clone(), NotificationSubject::Experiment(stub.clone())),
                 known.clone().map(StateValue::NotifiedExperiment),
             ),
             Notified::Alert(alert, known) => (
-                NotificationSubject::Alert(alert.clone()),
+                StateKey::Notified(route.clone(), NotificationSubject::Alert(alert.clone())),
                 known.map(StateValue::NotifiedAlert),
             ),
             Notified::Unsteady(stub, times) => {
-                let key = StateKey::Unsteady(route.clone(), stub.clone());
+                let (route, stub) = of(stub);
                 let times = (!times.is_empty()).then(|| StateValue::Unsteady(times.clone()));
-                self.put(key, times);
-                return Vec::new();
+                (StateKey::Unsteady(route, stub), times)
             }
             Notified::Closing(stub, closing) => {
-                let key = StateKey::Closing(route.clone(), stub.clone());
-                self.put(key, closing.clone().map(StateValue::Closing));
-                return Vec::new();
+                let (route, stub) = of(stub);
+                let closing = closing.clone().map(StateValue::Closing);
+                (StateKey::Closing(route, stub), closing)
             }
-            Notified::ReminderState(state) => {
-                let key = StateKey::Reminder(route.clone());
-                self.set(key, StateValue::Reminder(state.clone()));
-                return Vec::new();
+            Notified::ReminderState(state) => (
+                StateKey::Reminder(route.clone()),
+                Some(StateValue::Reminder(state.clone())),
+            ),
+        };
+        let superseded = match (&key, &value) {
+            (StateKey::Notified(_, subject), None) => {
+                outbox::cross_out(self, Some(route), std::slice::from_ref(subject))
             }
+            _ => Vec::new(),
         };
-        let superseded = match (&value, &subject) {
-            (Some(_), _) => Vec::new(),
-            (None, subject) => outbox::cross_out(self, Some(route), &outbox::over(subject)),
-        };
-        self.put(StateKey::Notified(route.clone(), subject), value);
+        self.put(key, value);
         superseded
     }
 
@@ -192,12 +194,8 @@ impl DurableState {
             (StateKey::Outbox(_), StateValue::Outbox(entry)) => entry.route == *route,
             _ => false,
         };
-        let gone: Vec<StateKey> = self
-            .map
-            .iter()
-            .filter(|entry| of_route(*entry))
-            .map(|(key, _)| key.clone())
-            .collect();
+        let gone = self.map.iter().filter(|entry| of_route(*entry));
+        let gone: Vec<StateKey> = gone.map(|(key, _)| key.clone()).collect();
         for key in &gone {
             self.remove(key);
         }

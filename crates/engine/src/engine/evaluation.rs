@@ -130,25 +130,15 @@ impl Engine {
     /// Records experiments that became known or were forgotten, fulfilled manual overrides, and
     /// pending changes of notifications.
     pub(super) fn keep_track(&mut self, step: &mut Step) {
-        step.records.extend(
-            self.experiments
-                .fleet
-                .take_seen()
-                .into_iter()
-                .map(Record::Seen),
-        );
-        let done = self.switching.resources.take_fulfilled().into_iter();
-        step.records.extend(done.map(|resource| Record::Requested {
+        let fleet = &mut self.experiments.fleet;
+        let seen = fleet.take_seen().into_iter().map(Record::Seen);
+        let forgotten = fleet.take_forgotten().into_iter().map(Record::Forgotten);
+        let fulfilled = self.switching.resources.take_fulfilled().into_iter();
+        let fulfilled = fulfilled.map(|resource| Record::Requested {
             resource,
             manual_override: None,
-        }));
-        step.records.extend(
-            self.experiments
-                .fleet
-                .take_forgotten()
-                .into_iter()
-                .map(Record::Forgotten),
-        );
+        });
+        step.records.extend(seen.chain(fulfilled).chain(forgotten));
         step.records.extend(self.notifications.take_records());
     }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::Engine;
 use super::memory::RestoredState;
+use crate::experiments::Experiments;
 use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Id;
@@ -18,16 +19,14 @@ use crate::protocol::{
 use crate::switching::resource::HoldChange;
 
 impl Engine {
-    /// Restores the durable state of an earlier run.
+    /// Takes up what is remembered of the time before the start.
     pub(super) fn recall(&mut self, restored: RestoredState, now: Moment) {
+        let (fleet, last_summary) = (&mut self.experiments.fleet, restored.last_summary);
         self.notifications
-            .recall(&restored.routes, restored.last_summary, now);
+            .recall(&restored.routes, last_summary, now);
         for (stub, state) in &restored.experiments {
-            let id = self
-                .experiments
-                .fleet
-                .recall(stub, state, self.policy.flap, now);
-            if let Some(experiment) = id.and_then(|id| self.experiments.fleet.get(id)) {
+            let id = fleet.recall(stub, state, self.policy.flap, now);
+            if let Some(experiment) = id.and_then(|id| fleet.get(id)) {
                 self.notifications.note_change(experiment, false, now);
             }
         }
@@ -38,9 +37,8 @@ impl Engine {
         self.suppressions
             .restore(restored.suppressions, restored.last_suppression);
         for (resource, manual_override) in restored.manual_overrides {
-            self.switching
-                .resources
-                .manual_override(resource, manual_override);
+            let resources = &mut self.switching.resources;
+            resources.manual_override(resource, manual_override);
         }
         for (resource, hold) in restored.holds {
             self.groups.holds.restore(resource, hold);
@@ -110,16 +108,9 @@ impl Engine {
             Err(_) => return,
         };
         for topic in silent {
-            let stream = experiments
+            experiments
                 .fleet
-                .stream_mut(topic.as_str())
-                .filter(|stream| stream.is_connected());
-            if let Some(stream) = stream {
-                stream.note_evidence(SampleEvidence::Nothing);
-            }
-            if let Some(id) = experiments.fleet.owner(topic.as_str()) {
-                experiments.fleet.mark_dirty(id);
-            }
+                .note_evidence(&topic, SampleEvidence::Nothing);
         }
     }
 
@@ -148,7 +139,7 @@ impl Engine {
                 continue;
             };
             let hold = self.switching.resources.read(&resource.name, said, now);
-            self.note_hold(hold, step);
+            self.note_holds(hold, step);
             self.mark_dirty(&resource.stub);
         }
         self.end_remembered_holds(step);
@@ -156,29 +147,15 @@ impl Engine {
 
     /// Ends holds that were restored but that book no longer reports.
     fn end_remembered_holds(&mut self, step: &mut Step) {
+        let resources = &self.switching.resources;
         let has_ended = |resource: &&ResourceName| {
-            self.switching
-                .resources
-                .bookable(resource)
-                .is_some_and(|now| now != Bookable::Held)
+            let bookable = resources.bookable(resource);
+            bookable.is_some_and(|now| now != Bookable::Held)
         };
-        let ended: Vec<ResourceName> = self
-            .groups
-            .holds
-            .iter()
-            .map(|(resource, _)| resource)
-            .filter(has_ended)
-            .cloned()
-            .collect();
-        for resource in ended {
-            self.note_hold(
-                Some(HoldChange {
-                    resource,
-                    reason: None,
-                }),
-                step,
-            );
-        }
+        let held = self.groups.holds.iter().map(|(resource, _)| resource);
+        let ended = held.filter(has_ended).cloned();
+        let ended: Vec<HoldChange> = ended.map(|resource| (resource, None)).collect();
+        self.note_holds(ended, step);
     }
 
     /// Handles an empty manifest: book has lost it, and what was known stays.
@@ -194,46 +171,31 @@ impl Engine {
         let now = self.now;
         let mut listed = self.switching.resources.by_stub();
         let mut changed = Vec::new();
-        let known: Vec<(Id, Stub)> = self
-            .experiments
-            .fleet
-            .iter()
-            .map(|(id, e)| (id, e.stub.clone()))
-            .collect();
+        let fleet = &mut self.experiments.fleet;
+        let known: Vec<(Id, Stub)> = fleet.iter().map(|(id, e)| (id, e.stub.clone())).collect();
         for (id, stub) in known {
             let (resources, streams) = listed.remove(&stub).unwrap_or_default();
-            if self.experiments.fleet.enlist(id, resources, &streams, now) {
+            if fleet.enlist(id, resources, &streams, now) {
                 changed.push(id);
             }
         }
         for (stub, (resources, streams)) in listed {
-            let Some(id) = self.experiments.fleet.add(&stub, now) else {
+            let Some(id) = fleet.add(&stub, now) else {
                 continue;
             };
-            self.experiments.fleet.enlist(id, resources, &streams, now);
+            fleet.enlist(id, resources, &streams, now);
             changed.push(id);
         }
         for id in changed {
-            if self
-                .experiments
-                .fleet
-                .get(id)
-                .is_some_and(Experiment::is_orphan)
-            {
+            let experiment = self.experiments.fleet.get(id);
+            if experiment.is_some_and(Experiment::is_orphan) {
                 self.forget(id, step);
             } else {
                 self.evaluate(id, Why::Manifest, step);
             }
         }
-        self.mark_unlisted_pending();
-    }
-
-    /// Marks experiments whose listing in book changed as pending: that is itself notified.
-    pub(super) fn mark_unlisted_pending(&mut self) {
-        for (_, experiment) in self.experiments.fleet.iter().filter(|(_, e)| !e.listed()) {
-            self.notifications
-                .note_change(experiment, self.switching.manifest_known, self.now);
-        }
+        // Whether an experiment is listed is itself something to tell.
+        self.consider(|experiment| !experiment.listed());
     }
 
     pub(super) fn switched(
@@ -243,10 +205,8 @@ impl Engine {
         step: &mut Step,
     ) {
         let stub = self.switching.resources.stub(&resource).cloned();
-        let hold = self
-            .switching
-            .resources
-            .switched(&resource, &outcome, self.now);
+        let resources = &mut self.switching.resources;
+        let hold = resources.switched(&resource, &outcome, self.now);
         if let Some(stub) = stub {
             self.mark_dirty(&stub);
             step.record(Record::Switched {
@@ -255,29 +215,15 @@ impl Engine {
                 outcome,
             });
         }
-        self.note_hold(hold, step);
+        self.note_holds(hold, step);
     }
 
     pub(super) fn sampled(&mut self, topic: &Topic, outcome: &SampleOutcome, step: &mut Step) {
-        let (now, owner) = (self.now, self.experiments.fleet.owner(topic.as_str()));
-        let was = self
-            .experiments
-            .fleet
-            .peek_stream(topic.as_str())
-            .map_or(SampleEvidence::Unverified, |stream| stream.evidence);
-        let evidence = self
-            .experiments
-            .sampler
-            .sampled(topic, outcome, was, &self.policy, now);
-        if let (Some(evidence), Some(id)) = (evidence, owner) {
-            if let Some(stream) = self
-                .experiments
-                .fleet
-                .stream_mut(topic.as_str())
-                .filter(|stream| stream.is_connected())
-            {
-                stream.note_evidence(evidence);
-            }
+        let Experiments { fleet, sampler, .. } = &mut self.experiments;
+        let was = fleet.peek_stream(topic.as_str());
+        let was = was.map_or(SampleEvidence::Unverified, |stream| stream.evidence);
+        let evidence = sampler.sampled(topic, outcome, was, &self.policy, self.now);
+        if let Some(id) = evidence.and_then(|evidence| fleet.note_evidence(topic, evidence)) {
             self.evaluate(id, Why::Observed, step);
         }
     }
@@ -297,20 +243,15 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        // Before the message's own wait: what the others know now may supersede it for these
-        // recipients alone.
-        for record in self.notifications.take_records() {
-            step.record(record);
-        }
+        // First that the message waits for some of them: what the others know now makes it needless
+        // for these alone.
+        step.records.extend(self.notifications.take_records());
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {
+                let (now, is_listed) = (self.now, self.switching.manifest_known);
                 match self.experiments.fleet.named(stub.as_str()) {
-                    Some(experiment) => self.notifications.note_change(
-                        experiment,
-                        self.switching.manifest_known,
-                        self.now,
-                    ),
-                    None => self.notifications.forget(stub, self.now),
+                    Some(known) => self.notifications.note_change(known, is_listed, now),
+                    None => self.notifications.forget(stub, now),
                 }
             }
             step.record(Record::Notified {
@@ -331,37 +272,22 @@ impl Engine {
     /// Removes the holds of resources that book no longer lists: when they come back, book reports
     /// them anew.
     fn end_holds(&mut self, removed: &[ResourceName], step: &mut Step) {
-        let held: Vec<&ResourceName> = removed
-            .iter()
-            .filter(|resource| self.groups.holds.is_held(resource))
-            .collect();
-        for resource in held {
-            self.note_hold(
-                Some(HoldChange {
-                    resource: resource.clone(),
-                    reason: None,
-                }),
-                step,
-            );
-        }
+        let held = removed.iter().filter(|one| self.groups.holds.is_held(one));
+        let ended: Vec<HoldChange> = held.map(|resource| (resource.clone(), None)).collect();
+        self.note_holds(ended, step);
     }
 
-    /// Records a hold, or its end.
-    fn note_hold(&mut self, change: Option<HoldChange>, step: &mut Step) {
-        let Some(HoldChange { resource, reason }) = change else {
-            return;
-        };
-        match &reason {
-            Some(reason) => drop(
-                self.groups
-                    .holds
-                    .held(&resource, reason, self.now.wall())
-                    .cloned(),
-            ),
-            None => drop(self.groups.holds.released(&resource)),
+    /// Takes note of people's holds, or of their ends.
+    fn note_holds(&mut self, changes: impl IntoIterator<Item = HoldChange>, step: &mut Step) {
+        let holds = &mut self.groups.holds;
+        for (resource, reason) in changes {
+            match &reason {
+                Some(reason) => drop(holds.held(&resource, reason, self.now.wall())),
+                None => drop(holds.released(&resource)),
+            }
+            self.views.derived.holds_changed();
+            self.groups.categories.mark_dirty();
+            step.record(Record::Hold { resource, reason });
         }
-        self.views.derived.holds_changed();
-        self.groups.categories.mark_dirty();
-        step.record(Record::Hold { resource, reason });
     }
 }

@@ -23,10 +23,8 @@ use self::views::Views;
 use crate::experiments::Experiments;
 use crate::experiments::experiment::EvaluationContext;
 use crate::groups::Groups;
-use crate::groups::pool::PoolRule;
 use crate::model::{Moment, SourceName};
 use crate::notifications::Notifications;
-use crate::notifications::advice::Advice;
 use crate::protocol::{Input, Policy, PolicyAcknowledgements, Role, State, Step};
 use crate::sources::Sources;
 use crate::suppressions::Suppressions;
@@ -76,16 +74,7 @@ impl Engine {
         }
     }
 
-    /// The same engine with these texts for maintainers, and with these pools besides those that it
-    /// derives itself.
-    #[must_use]
-    pub fn knowing(mut self, advice: Advice, pools: Vec<PoolRule>) -> Self {
-        self.views.derived.adopt(advice);
-        self.groups.pool_rules = pools;
-        self
-    }
-
-    /// The same engine, started as a follower: without effects until it becomes leader.
+    /// The same engine, which does nothing outward until it is told to lead.
     #[must_use]
     pub fn only_watching(mut self) -> Self {
         self.take_role(Role::Follower);

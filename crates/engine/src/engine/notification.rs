@@ -30,9 +30,7 @@ impl Engine {
 
     pub(super) fn notify(&mut self, step: &mut Step) {
         let active_alerts = self.active_alerts();
-        let has_alerts = active_alerts
-            .iter()
-            .any(|active_alert| active_alert.is_notifiable);
+        let has_alerts = active_alerts.iter().any(|alert| alert.is_notifiable);
         if !self.may_notify() || (!has_alerts && self.notifications.is_idle(self.now)) {
             return;
         }
@@ -62,30 +60,25 @@ impl Engine {
 
     /// The alerts of the whole laboratory that are active now.
     pub(super) fn active_alerts(&self) -> Vec<ActiveAlert> {
-        let mut active_alerts = Vec::new();
-        if let Some(since) = self.sources.blind.filter(|_| self.policy.laboratory) {
-            let text = "labwatch receives nothing from relay, jump and book: it is probably cut off itself; nothing is switched until they report again";
-            let mut others = Vec::new();
-            self.source_alerts(&mut others);
-            others.extend(self.component_alerts());
-            // Known alerts of sources and components go on; new ones are part of being cut off.
-            let known = others.into_iter().map(|alert| ActiveAlert {
-                is_notifiable: false,
-                ..alert
-            });
-            let mut alerts = vec![self.active_alert(Alert::Blind, text.to_owned(), since)];
-            alerts.extend(known);
-            return alerts;
+        let is_laboratory = self.policy.laboratory;
+        let sources = is_laboratory.then(|| self.source_alerts());
+        let mut alerts: Vec<ActiveAlert> = sources.into_iter().flatten().collect();
+        alerts.extend(self.component_alerts());
+        if let Some(since) = self.sources.blind.filter(|_| is_laboratory) {
+            // What is known of sources and components goes on; what begins now is a part of that
+            // story.
+            for alert in &mut alerts {
+                alert.is_notifiable = false;
+            }
+            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            alerts.insert(0, self.active_alert(Alert::Blind, text.to_owned(), since));
         }
-        if self.policy.laboratory {
-            self.source_alerts(&mut active_alerts);
-        }
-        active_alerts.extend(self.component_alerts());
-        active_alerts
+        alerts
     }
 
-    /// The alerts of the sources.
-    fn source_alerts(&self, active_alerts: &mut Vec<ActiveAlert>) {
+    /// What concerns the sources.
+    fn source_alerts(&self) -> Vec<ActiveAlert> {
+        let mut active_alerts = Vec::new();
         for name in SourceName::ALL {
             let source = self.sources.get(name);
             // After a restart, a notified outage goes on until the source reports again.
@@ -105,6 +98,7 @@ impl Engine {
             active_alerts.push(self.active_alert(Alert::ManifestLost, text.to_owned(), since));
         }
         active_alerts.extend(self.sampling_alert());
+        active_alerts
     }
 
     /// The alert that streams cannot be sampled. While relay itself reports nothing, relay's alert
@@ -125,14 +119,10 @@ impl Engine {
             "streams cannot be sampled{why}. A stream that is connected counts as active, whether it sends or not"
         );
         let since = broken.map_or(self.started, |(since, _)| since);
-        let alert = self.active_alert(Alert::Sampling, text, since);
-        let is_notifiable = alert.is_notifiable
-            && broken.is_some()
-            && experiments.is_listening(&self.sources, self.now);
-        Some(ActiveAlert {
-            is_notifiable,
-            ..alert
-        })
+        let mut alert = self.active_alert(Alert::Sampling, text, since);
+        alert.is_notifiable &=
+            broken.is_some() && experiments.is_listening(&self.sources, self.now);
+        Some(alert)
     }
 
     /// The alerts of components: parts of labwatch, and outside services. After a restart a
@@ -154,14 +144,12 @@ impl Engine {
         });
         let is_early = self.now.since(self.started) < COMPONENTS_KNOWN_WITHIN;
         let notified = is_early.then(|| self.notifications.failing_components());
-        let unreported = notified
-            .into_iter()
-            .flatten()
-            .filter(|name| !components.contains_key(name.as_str()))
-            .map(|name| {
-                let alert = Alert::Component(name.clone());
-                self.active_alert(alert, own::not_known(name.as_str()), self.started)
-            });
+        let notified = notified.into_iter().flatten();
+        let unreported = notified.filter(|name| !components.contains_key(name.as_str()));
+        let unreported = unreported.map(|name| {
+            let alert = Alert::Component(name.clone());
+            self.active_alert(alert, own::not_known(name.as_str()), self.started)
+        });
         failing.chain(unreported).collect()
     }
 
@@ -263,11 +251,9 @@ impl Engine {
     }
 
     pub(super) fn notify_deadline(&self) -> Option<Moment> {
-        let alert_states = self
-            .active_alerts()
-            .into_iter()
-            .map(|active_alert| self.due_at(&active_alert.alert, active_alert.since));
-        let alert = alert_states.filter(|at| *at > self.now).min();
+        let alerts = self.active_alerts().into_iter();
+        let due_at = alerts.map(|active| self.due_at(&active.alert, active.since));
+        let alert = due_at.filter(|at| *at > self.now).min();
         earliest([self.notifications.deadline(self.now), alert])
     }
 }

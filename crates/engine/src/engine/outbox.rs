@@ -6,9 +6,9 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::durable::DurableState;
-use crate::model::{RouteName, Stub};
+use crate::model::RouteName;
 use crate::protocol::{
-    Alert, Notification, NotificationSubject, OutboxEntry, OutboxNews, StateKey, StateValue,
+    Notification, NotificationSubject, OutboxEntry, OutboxNews, StateKey, StateValue,
     UnconfirmedAlert,
 };
 
@@ -16,33 +16,7 @@ use crate::protocol::{
 /// compressed, into a request to etcd (1.5 MiB). A longer one is composed anew after a restart.
 const KEPT_LINES: usize = 5_000;
 
-/// What another message covers, or what need not be notified any more.
-#[derive(Debug, Default)]
-pub(super) struct Covered {
-    stubs: Vec<Stub>,
-    alerts: Vec<Alert>,
-}
-
-/// An experiment that is forgotten, or that a route is not notified of any more.
-pub(super) fn about(stub: &Stub) -> Covered {
-    Covered {
-        stubs: vec![stub.clone()],
-        alerts: Vec::new(),
-    }
-}
-
-/// A subject that is over, or that a route is not notified of any more.
-pub(super) fn over(subject: &NotificationSubject) -> Covered {
-    match subject {
-        NotificationSubject::Experiment(stub) => about(stub),
-        NotificationSubject::Alert(alert) => Covered {
-            stubs: Vec::new(),
-            alerts: vec![alert.clone()],
-        },
-    }
-}
-
-/// The number of the summary of an outbox key.
+/// The number of the summary that a key is about.
 pub(super) fn id(key: &StateKey) -> Option<u64> {
     if let StateKey::Outbox(id) = key {
         Some(*id)
@@ -61,14 +35,7 @@ pub(super) fn send(
     for (_, earlier) in entries(state, Some(&entry.route)) {
         keep_times(&mut entry, &earlier);
     }
-    let covered = Covered {
-        stubs: entry.news.iter().map(|news| news.stub.clone()).collect(),
-        alerts: entry
-            .alerts
-            .iter()
-            .map(|alert| alert.alert.clone())
-            .collect(),
-    };
+    let covered: Vec<NotificationSubject> = subjects(&entry).collect();
     let superseded = cross_out(state, Some(&entry.route), &covered);
     state.set(StateKey::Outbox(notification.id), StateValue::Outbox(entry));
     superseded
@@ -79,17 +46,16 @@ pub(super) fn send(
 pub(super) fn cross_out(
     state: &mut DurableState,
     route: Option<&RouteName>,
-    covered: &Covered,
+    covered: &[NotificationSubject],
 ) -> Vec<u64> {
     let mut superseded = Vec::new();
     for (id, mut entry) in entries(state, route) {
         let before = entry.news.len() + entry.alerts.len();
-        entry
-            .news
-            .retain(|news| !covered.stubs.contains(&news.stub));
-        entry
-            .alerts
-            .retain(|alert| !covered.alerts.contains(&alert.alert));
+        let is_open = |subject| !covered.contains(&subject);
+        let of = NotificationSubject::Experiment;
+        entry.news.retain(|news| is_open(of(news.stub.clone())));
+        let of = NotificationSubject::Alert;
+        entry.alerts.retain(|one| is_open(of(one.alert.clone())));
         if entry.news.is_empty() && entry.alerts.is_empty() {
             state.remove(&StateKey::Outbox(id));
             superseded.push(id);
@@ -120,6 +86,14 @@ pub(super) fn wait(
         };
         state.set(key, StateValue::Outbox(entry));
     }
+}
+
+/// What a summary tells.
+fn subjects(entry: &OutboxEntry) -> impl Iterator<Item = NotificationSubject> {
+    let stubs = entry.news.iter().map(|news| news.stub.clone());
+    let alerts = entry.alerts.iter().map(|alert| alert.alert.clone());
+    let stubs = stubs.map(NotificationSubject::Experiment);
+    stubs.chain(alerts.map(NotificationSubject::Alert))
 }
 
 fn entries(state: &DurableState, route: Option<&RouteName>) -> Vec<(u64, OutboxEntry)> {

@@ -15,8 +15,8 @@ use crate::suppressions::{
 /// The most names that an effect lists.
 const NAMED: usize = 5;
 
-/// The outcome of a command.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a command comes to.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Plan {
     /// Suppressions that it adds.
     pub(crate) adds: Vec<SuppressionEntry>,
@@ -32,15 +32,12 @@ pub(crate) struct Plan {
 impl Plan {
     fn of(text: String, stubs: Vec<Stub>) -> Self {
         Self {
-            adds: Vec::new(),
-            ends: Vec::new(),
-            manual_override: None,
-            category: None,
             effect: Impact {
                 text,
                 stubs,
                 affected: None,
             },
+            ..Self::default()
         }
     }
 }
@@ -69,33 +66,30 @@ impl Snapshot {
                 until,
                 reason,
             } => {
-                let (pattern, who, reason) = (pattern.clone(), by.to_owned(), reason.clone());
-                self.suppressing(SuppressionEntry::Silence(Silence {
-                    pattern,
-                    who,
-                    reason,
+                let silence = Silence {
+                    pattern: pattern.clone(),
+                    who: by.to_owned(),
+                    reason: reason.clone(),
                     since: self.at,
                     until: *until,
-                }))
+                };
+                let when = format!("until {until}");
+                self.suppressing(SuppressionEntry::Silence(silence), pattern, &when)
             }
             Command::Maintain {
                 pattern,
                 schedule,
                 reason,
             } => {
-                let (pattern, who, reason, schedule) = (
-                    pattern.clone(),
-                    by.to_owned(),
-                    reason.clone(),
-                    schedule.clone(),
-                );
-                self.suppressing(SuppressionEntry::Maintenance(Maintenance {
-                    pattern,
-                    who,
-                    reason,
+                let maintenance = Maintenance {
+                    pattern: pattern.clone(),
+                    who: by.to_owned(),
+                    reason: reason.clone(),
                     since: self.at,
-                    schedule,
-                }))
+                    schedule: schedule.clone(),
+                };
+                let when = schedule.to_string();
+                self.suppressing(SuppressionEntry::Maintenance(maintenance), pattern, &when)
             }
             Command::Remove { id } if self.suppressions.has(*id) => Ok(Plan {
                 ends: vec![*id],

@@ -6,13 +6,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::derived::{DerivedViews, is_bad};
+use super::derived::{DerivedViews, is_bad, take_due};
 use crate::experiments::experiment::view::DerivedView;
 use crate::experiments::experiment::{EvaluationContext, Experiment};
 use crate::experiments::fleet::{Fleet, Id};
 use crate::groups::Groups;
 use crate::groups::pool::Pool;
-use crate::model::Gather as _;
 use crate::model::pattern::stem;
 use crate::model::{Bookable, Health, ResourceName, Stub};
 use crate::notifications::route::Route;
@@ -47,7 +46,7 @@ pub(super) struct ViewContext<'a> {
 impl Views {
     /// Updates the views for all changes and for the time.
     pub(super) fn refresh(&mut self, fleet: &mut Fleet, context: &ViewContext<'_>) {
-        for id in self.derived.take_due(context.now) {
+        for id in take_due(&mut self.derived.agenda, context.now) {
             fleet.mark_dirty(id);
         }
         // An experiment's advice depends on its neighbours, which the first pass may change, so
@@ -81,23 +80,15 @@ impl Views {
         );
         let lookup = context.suppressions.lookup(fleet, now);
         let changes = fleet.refresh_views(&mut views, touched, |id, experiment| {
-            turns.extend(
-                context
-                    .groups
-                    .calendar
-                    .next_change(&experiment.resources, now)
-                    .map(|at| (at, id)),
-            );
-            let resources = experiment
-                .resources
-                .iter()
-                .map(|name| context.resources.view(name))
-                .collect();
-            experiment.view(
-                resources,
-                self.derived_view(experiment, lookup, context),
-                &context.evaluation,
-            )
+            let next = context
+                .groups
+                .calendar
+                .next_change(&experiment.resources, now);
+            turns.extend(next.map(|at| (at, id)));
+            let resources = experiment.resources.iter();
+            let resources = resources.map(|name| context.resources.view(name)).collect();
+            let derived = self.derived_view(experiment, lookup, context);
+            experiment.view(resources, derived, &context.evaluation)
         });
         self.experiments = views;
         self.derived.agenda.extend(turns);
@@ -106,18 +97,15 @@ impl Views {
         }
         self.changed = self.version;
         self.counts = count(self.experiments.iter());
-        let stems: BTreeSet<&str> = changes
+        let stems = changes
             .iter()
-            .filter_map(|change| self.derived.note(change))
-            .gather();
-        for stem_of_changed in stems {
+            .filter_map(|change| self.derived.note(change));
+        for changed in stems.collect::<BTreeSet<&str>>() {
+            let is_near = |near: &Experiment| stem(near.stub.as_str()) == changed && is_bad(near);
             let near = fleet
-                .starting_with(stem_of_changed)
-                .filter(|(_, near)| stem(near.stub.as_str()) == stem_of_changed);
-            let advised: Vec<Id> = near
-                .filter(|(_, near)| is_bad(near))
-                .map(|(id, _)| id)
-                .collect();
+                .starting_with(changed)
+                .filter(|(_, near)| is_near(near));
+            let advised: Vec<Id> = near.map(|(id, _)| id).collect();
             for id in advised {
                 fleet.mark_dirty(id);
             }
@@ -130,19 +118,13 @@ impl Views {
         lookup: SuppressionLookup<'_>,
         context: &ViewContext<'_>,
     ) -> DerivedView {
+        let (derived, calendar) = (&self.derived, &context.groups.calendar);
+        let pools = derived.pools_of.get(&experiment.stub);
         DerivedView {
             suppression: lookup.suppression(&experiment.stub),
-            pools: self
-                .derived
-                .pools_of
-                .get(&experiment.stub)
-                .cloned()
-                .unwrap_or_default(),
-            affected: context
-                .groups
-                .calendar
-                .affected(&experiment.resources, context.now),
-            advice: self.derived.advice_for(experiment, false).map(Arc::from),
+            pools: pools.cloned().unwrap_or_default(),
+            affected: calendar.affected(&experiment.resources, context.now),
+            advice: derived.advice_for(experiment, false).map(Arc::from),
         }
     }
 
@@ -152,11 +134,8 @@ impl Views {
         derived.agenda.clear();
         derived.pool_agenda.clear();
         derived.pools_of = groups.pools.by_experiment();
-        derived.stale_pools = groups
-            .pools
-            .iter()
-            .map(|pool| Arc::from(pool.name.as_str()))
-            .gather();
+        let pools = groups.pools.iter();
+        derived.stale_pools = pools.map(|pool| Arc::from(pool.name.as_str())).collect();
         derived.stale_holds = true;
         let is_gone = |view: &PoolView| groups.pools.get(&view.name).is_none();
         if derived.pools.iter().any(is_gone) {
@@ -167,24 +146,17 @@ impl Views {
 
     fn refresh_pools(&mut self, fleet: &Fleet, context: &ViewContext<'_>) {
         let now = context.now;
-        while let Some((_, name)) = self
-            .derived
-            .pool_agenda
-            .first()
-            .filter(|(at, _)| *at <= now)
-            .cloned()
-        {
-            self.derived.pool_agenda.pop_first();
-            self.derived.stale_pools.insert(name);
-        }
+        let derived = &mut self.derived;
+        derived
+            .stale_pools
+            .extend(take_due(&mut derived.pool_agenda, now));
         for name in std::mem::take(&mut self.derived.stale_pools) {
             let Some(pool) = context.groups.pools.get(&name) else {
                 continue;
             };
-            self.derived.pool_agenda.extend(
-                pool.next_change(&context.groups.calendar, now)
-                    .map(|at| (at, Arc::clone(&name))),
-            );
+            let next = pool.next_change(&context.groups.calendar, now);
+            let next = next.map(|at| (at, Arc::clone(&name)));
+            self.derived.pool_agenda.extend(next);
             let view = self.pool_view(name, pool, fleet, context);
             let pools = &mut self.derived.pools;
             match pools.binary_search_by(|known| known.name.cmp(&view.name)) {
@@ -205,17 +177,14 @@ impl Views {
     ) -> PoolView {
         let members: Vec<Stub> = pool.members().cloned().collect();
         let view = |stub: &Stub| {
-            self.experiments
-                .binary_search_by(|view| view.stub.cmp(stub))
-                .ok()
-                .and_then(|at| self.experiments.get(at))
+            let at = self
+                .experiments
+                .binary_search_by(|view| view.stub.cmp(stub));
+            self.experiments.get(at.ok()?)
         };
         let count = |rule: &dyn Fn(&ExperimentView) -> bool| {
-            members
-                .iter()
-                .filter_map(view)
-                .filter(|view| rule(view))
-                .count()
+            let views = members.iter().filter_map(view);
+            views.filter(|view| rule(view)).count()
         };
         PoolView {
             name,
@@ -238,13 +207,10 @@ impl Views {
             let experiment = fleet.named(context.resources.stub(resource)?.as_str())?;
             (experiment.health == Health::Ok).then(|| experiment.since.wall())
         };
-        let holds = context
-            .groups
-            .holds
-            .list(&context.groups.calendar, now, healthy_since);
-        let next_overdue = context.groups.holds.next_overdue(now);
+        let groups = context.groups;
+        let holds = groups.holds.list(&groups.calendar, now, healthy_since);
         self.derived.stale_holds = false;
-        self.derived.next_overdue = next_overdue;
+        self.derived.next_overdue = groups.holds.next_overdue(now);
         if *self.derived.holds != holds {
             self.derived.holds = Arc::new(holds);
             self.changed = self.version;
@@ -255,11 +221,8 @@ impl Views {
         if !std::mem::take(&mut self.derived.stale_causes) {
             return;
         }
-        let lost: Vec<&Experiment> = fleet
-            .experiments()
-            .filter(|it| it.health.is_unusable())
-            .collect();
-        let causes = fleet.causes(&lost);
+        let lost = fleet.experiments().filter(|it| it.health.is_unusable());
+        let causes = fleet.causes(&lost.collect::<Vec<_>>());
         if *self.derived.causes != causes {
             self.derived.causes = Arc::new(causes);
             self.changed = self.version;

@@ -107,43 +107,22 @@ pub(crate) fn stream(
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<StreamHealth> {
-    let absence = Absence {
-        was: facts.was,
-        unknown: StreamHealth::Unknown,
-        lost: StreamHealth::Missing,
-    };
-    of_presence(facts.presence, absence, relay, policy, now, |since| {
-        connected(facts, since, policy, now)
-    })
-}
-
-/// What something is that its source does not have, or does not tell of.
-struct Absence<H> {
-    /// What it was until now.
-    was: H,
-    unknown: H,
-    lost: H,
-}
-
-/// What its source tells, and its absence, make of something; `present` says what it is while it is
-/// there.
-fn of_presence<H>(
-    presence: Presence,
-    absence: Absence<H>,
-    source: SourceStatus,
-    policy: &Policy,
-    now: Moment,
-    present: impl FnOnce(Moment) -> Evaluation<H>,
-) -> Evaluation<H> {
-    let Absence { was, unknown, lost } = absence;
-    match presence {
-        _ if source.is_starting => settled(was),
-        _ if !source.is_current => settled(unknown),
-        Presence::Newest { since } => present(since),
-        Presence::Gone { .. } | Presence::Never { .. } if source.settling => settled(was),
-        Presence::Gone { seen: since } | Presence::Never { since } => {
-            after(since, policy.last_checked, now, was, lost)
-        }
+    if relay.is_starting {
+        return settled(facts.was);
+    }
+    if !relay.is_current {
+        return settled(StreamHealth::Unknown);
+    }
+    match facts.presence {
+        Presence::Newest { since } => connected(facts, since, policy, now),
+        Presence::Gone { .. } | Presence::Never { .. } if relay.settling => settled(facts.was),
+        Presence::Gone { seen: since } | Presence::Never { since } => after(
+            since,
+            policy.last_checked,
+            now,
+            facts.was,
+            StreamHealth::Missing,
+        ),
     }
 }
 
@@ -184,13 +163,19 @@ pub(crate) fn jump(
     policy: &Policy,
     now: Moment,
 ) -> Evaluation<JumpHealth> {
-    let absence = Absence {
-        was,
-        unknown: JumpHealth::Unknown,
-        lost: JumpHealth::Lost,
-    };
-    let present = |_| settled(JumpHealth::Up);
-    of_presence(presence, absence, jump, policy, now, present)
+    if jump.is_starting {
+        return settled(was);
+    }
+    if !jump.is_current {
+        return settled(JumpHealth::Unknown);
+    }
+    match presence {
+        Presence::Newest { .. } => settled(JumpHealth::Up),
+        Presence::Gone { .. } | Presence::Never { .. } if jump.settling => settled(was),
+        Presence::Gone { seen: since } | Presence::Never { since } => {
+            after(since, policy.last_checked, now, was, JumpHealth::Lost)
+        }
+    }
 }
 
 /// The observations of the pages on which students open an experiment.

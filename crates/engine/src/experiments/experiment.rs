@@ -144,15 +144,9 @@ impl Experiment {
 
     /// Whether nothing is left of it: book does not list it, and no report ever had it.
     pub(crate) fn is_orphan(&self) -> bool {
-        let sightings = self
-            .streams
-            .iter()
-            .map(|stream| &stream.sighting)
-            .chain([&self.host]);
-        !self.listed()
-            && sightings
-                .into_iter()
-                .all(|sighting| matches!(sighting.presence, Presence::Never { .. }))
+        let sightings = self.streams.iter().map(|stream| &stream.sighting);
+        let mut presences = sightings.chain([&self.host]).map(|it| it.presence);
+        !self.listed() && presences.all(|it| matches!(it, Presence::Never { .. }))
     }
 
     /// Whether it has been evaluated at least once, so that its health means something.
@@ -160,14 +154,9 @@ impl Experiment {
         self.first_evaluated
     }
 
-    /// Notes that report number `report` of jump has its host at index `entry`.
-    pub(crate) fn observe_host(&mut self, report: u64, entry: usize) {
-        self.host.report = report;
-        self.host.entry = entry;
-    }
-
-    /// Updates its streams from relay's newest report. Pushes the topics of required ones that have
-    /// just connected, and returns whether any connected or disconnected.
+    /// Brings its streams up to date with relay's newest report.
+    /// Pushes the topics of required ones that have just connected, and returns whether any came or
+    /// went.
     pub(crate) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -197,18 +186,8 @@ impl Experiment {
         self.lost_at = is_lost.then(|| self.lost_at.unwrap_or(newest));
     }
 
-    /// Updates its host from jump's newest report. Returns whether it connected or disconnected.
-    pub(crate) fn refresh_host(
-        &mut self,
-        newest: u64,
-        now: Moment,
-        before: Option<Moment>,
-        gone: impl FnOnce(usize) -> Option<LastConnection>,
-    ) -> bool {
-        self.host.refresh(newest, now, before, gone)
-    }
-
-    /// Evaluates it again. Returns whether anything in its view changed; updates the deadline too.
+    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought
+    /// up to date too.
     pub(crate) fn evaluate(&mut self, context: &EvaluationContext) -> Evaluated {
         let mut again = self.grace_end(context).filter(|end| *end > context.now);
         let mut changed = false;
@@ -249,10 +228,7 @@ impl Experiment {
     /// may have none.
     fn look_at_host(&self, context: &EvaluationContext) -> Evaluation<JumpHealth> {
         if !self.listed() && matches!(self.host.presence, Presence::Never { .. }) {
-            return Evaluation {
-                health: JumpHealth::Unknown,
-                again: None,
-            };
+            return evaluate::settled(JumpHealth::Unknown);
         }
         evaluate::jump(
             self.host.presence,
@@ -273,15 +249,10 @@ impl Experiment {
         if self.listed() {
             return None;
         }
-        let seen = self
-            .streams
-            .iter()
-            .map(|stream| stream.sighting.absent_since())
-            .chain([self.host.absent_since()]);
-        seen.collect::<Option<Vec<_>>>()?
-            .into_iter()
-            .max()
-            .map(|seen| seen + FORGET_AFTER)
+        let sightings = self.streams.iter().map(|stream| &stream.sighting);
+        let seen = sightings.chain([&self.host]).map(LastSeen::absent_since);
+        let seen: Vec<Moment> = seen.collect::<Option<_>>()?;
+        seen.into_iter().max().map(|seen| seen + FORGET_AFTER)
     }
 }
 

@@ -20,7 +20,7 @@ use pages::Pages;
 use sampling::Sampler;
 
 /// All experiments, the sampling of their streams, and the pages that students open.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Experiments {
     pub(crate) fleet: Fleet,
     pub(crate) sampler: Sampler,
@@ -33,11 +33,9 @@ pub(crate) struct Experiments {
 impl Experiments {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            fleet: Fleet::new(),
             sampler: Sampler::new(now),
             pages: Pages::new(now),
-            sampling: false,
-            sampling_recorded: None,
+            ..Self::default()
         }
     }
 

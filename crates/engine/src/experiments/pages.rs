@@ -41,7 +41,7 @@ struct Page {
 }
 
 /// All pages.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Pages {
     all: BTreeMap<PageAddress, Page>,
     /// The pages on which a resource is opened, as far as they can be checked.
@@ -66,13 +66,8 @@ pub(crate) struct Change {
 impl Pages {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            all: BTreeMap::new(),
-            by_resource: BTreeMap::new(),
-            unchecked: BTreeSet::new(),
-            is_known: false,
-            is_off: false,
-            round: None,
             next_round: now,
+            ..Self::default()
         }
     }
 

@@ -61,7 +61,7 @@ struct Latest {
 }
 
 /// The state of sampling.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Sampler {
     order: Vec<StreamId>,
     order_version: Option<u64>,
@@ -96,26 +96,9 @@ pub(crate) struct Sampler {
 impl Sampler {
     pub(crate) fn new(now: Moment) -> Self {
         Self {
-            order: Vec::new(),
-            order_version: None,
-            cursor: 0,
-            returned: VecDeque::new(),
-            doubts: BTreeMap::new(),
-            unconfirmed: BTreeMap::new(),
-            latest: BTreeMap::new(),
-            mass: MassSilence::None,
-            mass_since: None,
-            mass_cursor: 0,
-            received_again: None,
-            under_way: BTreeMap::new(),
-            failed: BTreeMap::new(),
             next_at: now,
             round_since: now,
-            round: Duration::ZERO,
-            round_before: Duration::ZERO,
-            failures: 0,
-            failing: None,
-            has_worked: false,
+            ..Self::default()
         }
     }
 

@@ -47,16 +47,18 @@ pub struct HoldView {
     pub overdue: bool,
 }
 
-impl ManualHolds {
-    /// No holds yet. One that is not touched for `overdue_after` looks forgotten.
-    pub fn new(overdue_after: Duration) -> Self {
+impl Default for ManualHolds {
+    fn default() -> Self {
         Self {
-            overdue_after,
+            overdue_after: DEFAULT_OVERDUE_AFTER,
             held: BTreeMap::new(),
         }
     }
+}
 
-    /// Sets after which time an untouched hold looks forgotten. Returns whether that changed.
+impl ManualHolds {
+    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one
+    /// than before.
     pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
         std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
     }
@@ -68,10 +70,8 @@ impl ManualHolds {
 
     /// Notes that a resource is held. Returns the hold where it is new or changed, to be stored.
     pub fn held(&mut self, resource: &ResourceName, reason: &str, now: Timestamp) -> Option<&Hold> {
-        let is_news = self
-            .held
-            .get(resource)
-            .is_none_or(|hold| hold.reason != reason);
+        let known = self.held.get(resource);
+        let is_news = known.is_none_or(|hold| hold.reason != reason);
         let hold = self.held.entry(resource.clone()).or_insert_with(|| Hold {
             since: now,
             touched: now,
@@ -160,7 +160,7 @@ mod tests {
     const DAY: i64 = 24 * HOUR;
 
     fn holds() -> ManualHolds {
-        ManualHolds::new(DEFAULT_OVERDUE_AFTER)
+        ManualHolds::default()
     }
 
     fn overdue(holds: &ManualHolds, now: i64) -> Vec<String> {
@@ -222,7 +222,8 @@ mod tests {
         }
         assert_eq!(holds.next_overdue(at(0)), Some(at(8 * DAY)));
         assert_eq!(holds.next_overdue(at(13 * DAY)), None);
-        let mut patient = ManualHolds::new(Duration::MAX);
+        let mut patient = ManualHolds::default();
+        patient.forgotten_after(Duration::MAX);
         patient.held(&resource("r-a"), "fire", at(0));
         assert!(overdue(&patient, 1_000 * DAY).is_empty());
     }

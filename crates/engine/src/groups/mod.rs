@@ -15,7 +15,7 @@ use crate::switching::availability::Resources;
 use booking_history::BookingHistory;
 use bookings::Calendar;
 use category::Categories;
-use holds::{DEFAULT_OVERDUE_AFTER, ManualHolds};
+use holds::ManualHolds;
 use pool::{PoolRule, Pools};
 
 /// A component whose health the engine receives as input.
@@ -27,7 +27,7 @@ pub(crate) struct KnownComponent {
 }
 
 /// Pools, bookings, holds and categories.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Groups {
     pub(crate) calendar: Arc<Calendar>,
     pub(crate) booking_history: BookingHistory,
@@ -41,22 +41,6 @@ pub(crate) struct Groups {
     pub(crate) components: BTreeMap<Arc<str>, KnownComponent>,
     /// Whether the start is over, so that a category may be closed.
     pub(crate) has_started: bool,
-}
-
-impl Default for Groups {
-    fn default() -> Self {
-        Self {
-            calendar: Arc::default(),
-            booking_history: BookingHistory::default(),
-            pool_rules: Vec::new(),
-            pools: Arc::default(),
-            pools_kept: BTreeMap::new(),
-            holds: ManualHolds::new(DEFAULT_OVERDUE_AFTER),
-            categories: Categories::default(),
-            components: BTreeMap::new(),
-            has_started: false,
-        }
-    }
 }
 
 impl Groups {

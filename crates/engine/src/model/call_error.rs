@@ -65,13 +65,14 @@ pub enum CallError {
 
 /// Whose fault it is that a source cannot be reached. Only *theirs* says anything about the
 /// experiments behind the source.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum FaultClass {
     /// Labwatch's own: its settings, its network, its proxy, or what it can read.
     Ours,
     /// The source's own: it serves no other client either.
     Theirs,
     /// It may be either.
+    #[default]
     Undecided,
 }
 

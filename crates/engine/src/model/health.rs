@@ -25,10 +25,13 @@ pub enum Health {
 }
 
 /// How a stream (a relay topic) is at the newest report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum StreamHealth {
     /// Relay reports nothing about it.
+    #[default]
     Unknown,
     /// It transmitted within `HEALTH_LAST_ACTIVE`.
     Active,
@@ -39,10 +42,13 @@ pub enum StreamHealth {
 }
 
 /// How an experiment's remote login (jump) is at the newest report.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum JumpHealth {
     /// Jump reports nothing about it.
+    #[default]
     Unknown,
     /// The experiment's host is connected.
     Up,
@@ -50,11 +56,14 @@ pub enum JumpHealth {
     Lost,
 }
 
-/// A server that reports to labwatch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// A server that labwatch learns from.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceName {
     /// Data and video streams.
+    #[default]
     Relay,
     /// Remote login.
     Jump,
@@ -63,10 +72,13 @@ pub enum SourceName {
 }
 
 /// How a source is, evaluated by the age of what it last told.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum SourceHealth {
-    /// It has not reported yet, and is still within its time.
+    /// It has not told anything yet, and it has not been long.
+    #[default]
     Starting,
     /// It keeps its pace.
     Live,

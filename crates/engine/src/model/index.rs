@@ -9,11 +9,13 @@ use std::hash::Hash;
 #[derive(Debug, Clone)]
 pub(crate) struct Index<K, V>(HashMap<K, V>);
 
-impl<K: Eq + Hash, V: Copy> Index<K, V> {
-    pub(crate) fn new() -> Self {
+impl<K, V> Default for Index<K, V> {
+    fn default() -> Self {
         Self(HashMap::new())
     }
+}
 
+impl<K: Eq + Hash, V: Copy> Index<K, V> {
     pub(crate) fn get<Q>(&self, key: &Q) -> Option<V>
     where
         K: Borrow<Q>,

@@ -9,7 +9,7 @@ use crate::engine::views::Views;
 use crate::experiments::experiment::Experiment;
 use crate::experiments::fleet::Fleet;
 use crate::groups::Groups;
-use crate::groups::pool::Severity;
+use crate::groups::pool::{Pool, Severity};
 use crate::model::{
     Bookable, Health, JumpHealth, Moment, PageFault, PageName, Stub, Visibility, spell_time_in,
 };
@@ -179,18 +179,11 @@ impl NotificationContext<'_> {
 
     /// Pools with less capacity left than is booked.
     fn short_pools(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let pools = self
-            .groups
-            .pools
-            .iter()
-            .filter(|pool| pool.members().any(|stub| route.covers(stub)));
-        let standings = pools.map(|pool| {
-            (
-                &pool.name,
-                pool.standing(&self.groups.calendar, now, |stub| {
-                    self.fleet.is_usable(stub)
-                }),
-            )
+        let covers = |pool: &&Pool| pool.members().any(|stub| route.covers(stub));
+        let is_usable = |stub: &Stub| self.fleet.is_usable(stub);
+        let standings = self.groups.pools.iter().filter(covers).map(|pool| {
+            let standing = pool.standing(&self.groups.calendar, now, is_usable);
+            (&pool.name, standing)
         });
         let short = standings.filter_map(|(name, standing)| match standing.severity {
             Severity::Short { missing, first_at } => {
@@ -207,15 +200,11 @@ impl NotificationContext<'_> {
 
     /// Resources that have been held for so long that they look forgotten.
     fn forgotten_holds(&self, route: &Route, now: Timestamp) -> Vec<String> {
-        let overdue = self
-            .groups
-            .holds
-            .overdue(&self.groups.calendar, now, |_| None);
+        let groups = self.groups;
+        let overdue = groups.holds.overdue(&groups.calendar, now, |_| None);
         let covers = |resource| {
-            self.switching
-                .resources
-                .stub(resource)
-                .is_some_and(|stub| route.covers(stub))
+            let stub = self.switching.resources.stub(resource);
+            stub.is_some_and(|stub| route.covers(stub))
         };
         let words = overdue
             .iter()

@@ -105,8 +105,8 @@ pub enum ManualOverride {
     Enable,
 }
 
-/// The effect of a command, known before it is given.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What a command does, known before it is given.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Impact {
     /// The effect as text, for the person who is about to give the command.
     pub text: String,

@@ -2,10 +2,11 @@
 
 use crate::model::ConnectError;
 
-/// The state of the connection to relay or jump, as its feed sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// How the connection to relay or jump is, as its feed sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Link {
     /// An attempt is under way.
+    #[default]
     Connecting,
     /// The websocket is open. Reports have still to prove that it works.
     Open,

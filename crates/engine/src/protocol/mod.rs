@@ -8,7 +8,6 @@ mod command;
 mod counts;
 mod delivery_fault;
 mod effect;
-mod empty;
 mod event;
 mod input;
 mod kept_message;

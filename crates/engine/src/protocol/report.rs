@@ -108,11 +108,8 @@ struct Span {
 
 #[derive(Debug, Clone)]
 struct Entry {
-    topic: Span,
-    connected: Span,
-    expires: Span,
-    remote: Span,
-    user_agent: Span,
+    /// Topic, when it connected, when its token ends, where it comes from, what program it is.
+    texts: [Span; 5],
     scopes: Scopes,
     tx: Option<Traffic>,
     rx: Option<Traffic>,
@@ -136,21 +133,17 @@ impl Report {
         Self {
             text: String::with_capacity(connections * 96),
             entries: Vec::with_capacity(connections),
-            started: None,
-            unreadable: None,
-            nameless: 0,
+            ..Self::default()
         }
     }
 
     /// Adds a connection. The server's own internal connection belongs in [`Report::set_started`]
     /// instead.
     pub fn push(&mut self, connection: Connection<'_>) {
+        let c = &connection;
+        let texts = [c.topic, c.connected, c.expires, c.remote, c.user_agent];
         let entry = Entry {
-            topic: self.keep(connection.topic),
-            connected: self.keep(connection.connected),
-            expires: self.keep(connection.expires),
-            remote: self.keep(connection.remote),
-            user_agent: self.keep(connection.user_agent),
+            texts: texts.map(|text| self.keep(text)),
             scopes: connection.scopes,
             tx: connection.tx,
             rx: connection.rx,
@@ -219,13 +212,15 @@ impl Report {
     }
 
     fn view(&self, entry: &Entry) -> Connection<'_> {
+        let texts = entry.texts.map(|span| self.text(span));
+        let [topic, connected, expires, remote, user_agent] = texts;
         Connection {
-            topic: self.text(entry.topic),
+            topic,
             scopes: entry.scopes,
-            connected: self.text(entry.connected),
-            expires: self.text(entry.expires),
-            remote: self.text(entry.remote),
-            user_agent: self.text(entry.user_agent),
+            connected,
+            expires,
+            remote,
+            user_agent,
             tx: entry.tx,
             rx: entry.rx,
         }

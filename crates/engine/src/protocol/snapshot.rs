@@ -21,7 +21,7 @@ use crate::suppressions::{ActiveSuppressions, NoteView, Suppression};
 
 /// A snapshot of everything at one moment. Parts that did not change are shared with earlier
 /// snapshots.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Snapshot {
     /// Grows with every snapshot.
     pub version: u64,
@@ -75,6 +75,22 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// That of a laboratory of which nothing is known: the first one, and that of a program which
+    /// watches none.
+    pub fn empty(at: Timestamp) -> Self {
+        let unknown = |name| SourceView {
+            name,
+            since: at,
+            ..SourceView::default()
+        };
+        Self {
+            at,
+            started: at,
+            sources: SourceName::ALL.map(unknown),
+            ..Self::default()
+        }
+    }
+
     /// The source of this name.
     pub fn source(&self, name: SourceName) -> &SourceView {
         &self.sources[name as usize]
@@ -279,7 +295,7 @@ pub struct LastConnection {
 }
 
 /// A source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct SourceView {
     /// Its name.
     pub name: SourceName,

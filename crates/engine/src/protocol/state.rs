@@ -137,8 +137,8 @@ pub enum StateValue {
 /// detection counts.
 const MAX_FLIPS: usize = 26;
 
-/// The durable state of an experiment: its last state, and what of its past still matters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// What is kept of an experiment: how it was, and what of its past still matters.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ExperimentState {
     /// When it was first seen.
     pub first_seen: Timestamp,
@@ -166,14 +166,7 @@ impl ExperimentState {
     pub fn new(first_seen: Timestamp) -> Self {
         Self {
             first_seen,
-            last: None,
-            since: None,
-            bad_since: None,
-            worst: None,
-            jump: JumpHealth::Unknown,
-            flips: Vec::new(),
-            flaps_since: None,
-            own_issues: Vec::new(),
+            ..Self::default()
         }
     }
 

@@ -48,7 +48,8 @@ const MUTE_AFTER: Duration = Duration::from_secs(10);
 /// The longest wait between two such attempts.
 const RECONNECT_AT_MOST: Duration = Duration::from_secs(300);
 
-#[derive(Debug, Clone)]
+/// The state of one source.
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Source {
     pub(crate) name: SourceName,
     pub(crate) health: SourceHealth,
@@ -94,29 +95,10 @@ impl Source {
     pub(crate) fn new(name: SourceName, ask_every: Option<Duration>, now: Moment) -> Self {
         Self {
             name,
-            health: SourceHealth::Starting,
             since: now,
-            link: Link::Connecting,
-            unreadable: None,
-            unreadable_entries: None,
-            unreadable_total: 0,
-            class: FaultClass::Undecided,
-            down_by_itself: None,
-            is_proven: false,
-            last: None,
-            started: None,
-            settle_until: None,
-            intervals: VecDeque::with_capacity(PACE_OVER),
             floor: ask_every.unwrap_or(OWN_PACE).min(OWN_PACE),
             link_since: now,
-            reported_on_link: false,
-            interruptions: Interruptions::default(),
-            asked: None,
-            reconnect_at: None,
-            reconnects: 0,
-            canary: None,
-            by_canary: None,
-            failing: None,
+            ..Self::default()
         }
     }
 

@@ -15,7 +15,7 @@ pub use entry::{
     Acknowledgement, Ended, Ending, Maintenance, NoteView, Silence, Subject, Suppression,
     SuppressionEntry, SuppressionId, SuppressionKind,
 };
-pub use limits::{MAX_TEXT_BYTES, check_text};
+pub use limits::check_text;
 pub use refusal::Refused;
 pub use window::{Day, Occurrence, Schedule, Weekly};
 

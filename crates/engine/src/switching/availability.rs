@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::Gather as _;
 use crate::model::{Availability, Bookable, Moment, ResourceName, Stub, Topic};
 use crate::protocol::{ManualOverride, ResourceReading, ResourceView, Switch, SwitchOutcome};
 use crate::switching::resource::{HoldChange, Resource, Wanted};
@@ -53,22 +52,15 @@ impl Resources {
         &mut self,
         readings: &[ResourceReading],
     ) -> (Vec<ResourceName>, Vec<ResourceName>) {
-        let listed: BTreeSet<&ResourceName> = readings.iter().map(|reading| &reading.name).gather();
-        let removed: Vec<ResourceName> = self
-            .all
-            .keys()
-            .filter(|name| !listed.contains(name))
-            .cloned()
-            .collect();
+        let listed: BTreeSet<&ResourceName> =
+            readings.iter().map(|reading| &reading.name).collect();
+        let is_gone = |name: &&ResourceName| !listed.contains(name);
+        let removed: Vec<ResourceName> = self.all.keys().filter(is_gone).cloned().collect();
         for name in &removed {
             self.let_go(name);
         }
-        let unlisted: Vec<ResourceName> = self
-            .manual_overrides
-            .keys()
-            .filter(|name| !listed.contains(name))
-            .cloned()
-            .collect();
+        let wished = self.manual_overrides.keys();
+        let unlisted: Vec<ResourceName> = wished.filter(is_gone).cloned().collect();
         for name in &unlisted {
             self.grant(name);
         }
@@ -111,11 +103,8 @@ impl Resources {
         let resource = self.all.get_mut(name)?;
         self.open.insert(name.clone());
         let hold = resource.note_reading(name, said, now);
-        if self
-            .manual_overrides
-            .get(name)
-            .is_some_and(|manual_override| manual_override.is_granted_by(said))
-        {
+        let wish = self.manual_overrides.get(name);
+        if wish.is_some_and(|wish| wish.is_granted_by(said)) {
             self.grant(name);
         }
         hold
@@ -165,23 +154,19 @@ impl Resources {
                 is_done = done.as_ref().is_none_or(|done| done.set == *said)
                     || said.bookable() == Bookable::Held;
                 hold = resource.note_reading(name, said, now);
-                let manual_override = self.manual_overrides.get(name);
-                let is_answer =
-                    done.is_some_and(|done| done.manual_override.as_ref() == manual_override);
-                if manual_override.is_some_and(|manual_override| {
-                    manual_override.is_granted_by(said)
-                        || (is_answer && manual_override.is_near(said))
-                }) {
+                let wish = self.manual_overrides.get(name);
+                let is_answer = done.is_some_and(|done| done.manual_override.as_ref() == wish);
+                let is_granted = |wish: &ManualOverride| {
+                    wish.is_granted_by(said) || (is_answer && wish.is_near(said))
+                };
+                if wish.is_some_and(is_granted) {
                     self.grant(name);
                 }
             }
             // A book that has lost it has lost a manual hold too; a manual override waits for its
             // return, or for a manifest without it.
             SwitchOutcome::Gone => {
-                hold = resource.held_for().map(|_| HoldChange {
-                    resource: name.clone(),
-                    reason: None,
-                });
+                hold = resource.held_for().map(|_| (name.clone(), None));
                 resource.said = None;
             }
             SwitchOutcome::Failed(fault) => resource.fault = Some(fault.clone()),
@@ -209,12 +194,10 @@ impl Resources {
 
     /// Marks these for a new comparison.
     pub(crate) fn reconsider<'a>(&mut self, names: impl IntoIterator<Item = &'a ResourceName>) {
-        self.open.extend(
-            names
-                .into_iter()
-                .filter(|name| self.all.contains_key(*name))
-                .cloned(),
-        );
+        let known = names
+            .into_iter()
+            .filter(|name| self.all.contains_key(*name));
+        self.open.extend(known.cloned());
     }
 
     /// Marks all for a new comparison.
@@ -243,24 +226,20 @@ impl Resources {
             let manual_override = self.manual_overrides.get(&name);
             match resource.difference(&wanted(&resource.stub), manual_override) {
                 Some((available, reason)) if self.under_way.len() < MAX_SWITCHES_AT_ONCE => {
-                    let set = Availability {
-                        available,
-                        reason: reason.clone(),
-                    };
-                    self.under_way.insert(
-                        name.clone(),
-                        UnderWay {
-                            set,
-                            manual_override: manual_override.cloned(),
+                    let under_way = UnderWay {
+                        set: Availability {
+                            available,
+                            reason: reason.clone(),
                         },
-                    );
-                    let by_person = manual_override.is_some();
+                        manual_override: manual_override.cloned(),
+                    };
+                    self.under_way.insert(name.clone(), under_way);
                     switches.push(Switch {
                         resource: name,
                         stub: resource.stub.clone(),
                         available,
                         reason,
-                        by_person,
+                        by_person: manual_override.is_some(),
                     });
                 }
                 Some(_) => {
@@ -284,11 +263,8 @@ impl Resources {
 
     /// Whether a resource can be booked, by book's last answer.
     pub(crate) fn bookable(&self, name: &ResourceName) -> Option<Bookable> {
-        self.all
-            .get(name)?
-            .said
-            .as_ref()
-            .map(|(said, _)| said.bookable())
+        let (said, _) = self.all.get(name)?.said.as_ref()?;
+        Some(said.bookable())
     }
 
     pub(crate) fn view(&self, name: &ResourceName) -> ResourceView {
@@ -297,9 +273,7 @@ impl Resources {
         ResourceView {
             name: name.clone(),
             bookable: said.map(|(said, _)| said.bookable()),
-            reason: said
-                .map(|(said, _)| said.reason.clone())
-                .unwrap_or_default(),
+            reason: said.map_or_else(String::new, |(said, _)| said.reason.clone()),
             read: said.map(|(_, at)| at.wall()),
             fault: resource.and_then(|resource| resource.fault.clone()),
             manual_override: self.manual_overrides.get(name).cloned(),
@@ -307,12 +281,9 @@ impl Resources {
     }
 
     fn let_go(&mut self, name: &ResourceName) {
-        let Some(resource) = self.all.remove(name) else {
-            return;
-        };
-        resource
-            .retry_at
-            .map(|at| self.retries.remove(&(at, name.clone())));
+        if let Some(at) = self.all.remove(name).and_then(|gone| gone.retry_at) {
+            self.retries.remove(&(at, name.clone()));
+        }
         self.open.remove(name);
     }
 }
@@ -352,15 +323,11 @@ mod tests {
     }
 
     fn bad() -> Wanted {
-        Wanted::Withdrawn {
-            reason: "labwatch: broken".into(),
-        }
+        Wanted::Withdrawn("labwatch: broken".into())
     }
 
     fn good() -> Wanted {
-        Wanted::Bookable {
-            reason: "labwatch: working again".into(),
-        }
+        Wanted::Bookable("labwatch: working again".into())
     }
 
     #[test]
@@ -453,22 +420,10 @@ mod tests {
         resources.due(at(1), |_| bad());
         let hold = Availability::from_book(false, "unavailable because fire drill");
         let change = resources.switched(&name(0), &SwitchOutcome::Held(hold), at(2));
-        assert_eq!(
-            change,
-            Some(HoldChange {
-                resource: name(0),
-                reason: Some("fire drill".into())
-            })
-        );
+        assert_eq!(change, Some((name(0), Some("fire drill".into()))));
         assert!(resources.due(at(3), |_| bad()).is_empty());
         let change = resources.read(&name(0), &Availability::from_book(true, "new"), at(4));
-        assert_eq!(
-            change,
-            Some(HoldChange {
-                resource: name(0),
-                reason: None
-            })
-        );
+        assert_eq!(change, Some((name(0), None)));
         assert_eq!(resources.due(at(5), |_| bad()).len(), 1);
     }
 
@@ -617,12 +572,6 @@ mod tests {
         resources.manual_override(name(0), ManualOverride::Enable);
         assert_eq!(resources.due(at(1), |_| good()).len(), 1);
         let change = resources.switched(&name(0), &SwitchOutcome::Gone, at(2));
-        assert_eq!(
-            change,
-            Some(HoldChange {
-                resource: name(0),
-                reason: None
-            })
-        );
+        assert_eq!(change, Some((name(0), None)));
     }
 }

@@ -47,9 +47,7 @@ impl Switching {
         step: &mut Step,
     ) {
         let due = self.resources.due(now, |stub| match quarantined.get(stub) {
-            Some(_) => Wanted::Withdrawn {
-                reason: reason::to_be_inspected(),
-            },
+            Some(_) => Wanted::Withdrawn(reason::to_be_inspected()),
             None => wanted(fleet.named(stub.as_str())),
         });
         for switch in due {
@@ -74,14 +72,10 @@ fn wanted(experiment: Option<&Experiment>) -> Wanted {
     };
     match experiment.health {
         Health::Unknown => Wanted::AsItIs,
-        Health::Ok | Health::Degraded => Wanted::Bookable {
-            reason: reason::given_back(),
-        },
-        Health::Flapping => Wanted::Withdrawn {
-            reason: reason::comes_and_goes(&experiment.stub, &experiment.issues),
-        },
-        Health::Down => Wanted::Withdrawn {
-            reason: reason::withdrawn(&experiment.stub, &experiment.issues),
-        },
+        Health::Ok | Health::Degraded => Wanted::Bookable(reason::given_back()),
+        Health::Flapping => {
+            Wanted::Withdrawn(reason::comes_and_goes(&experiment.stub, &experiment.issues))
+        }
+        Health::Down => Wanted::Withdrawn(reason::withdrawn(&experiment.stub, &experiment.issues)),
     }
 }

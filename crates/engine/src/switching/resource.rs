@@ -11,9 +11,9 @@ pub(crate) enum Wanted {
     /// Unchanged: nothing is known that would justify a change.
     AsItIs,
     /// Bookable.
-    Bookable { reason: String },
+    Bookable(String),
     /// Withdrawn.
-    Withdrawn { reason: String },
+    Withdrawn(String),
 }
 
 /// A resource of book.
@@ -27,12 +27,8 @@ pub(super) struct Resource {
     pub(super) fault: Option<CallError>,
 }
 
-/// How a manual hold on a resource changed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct HoldChange {
-    pub(crate) resource: ResourceName,
-    pub(crate) reason: Option<String>,
-}
+/// How a person's hold on a resource changed: its reason, or that it is gone.
+pub(crate) type HoldChange = (ResourceName, Option<String>);
 
 impl Resource {
     pub(super) fn new(reading: &ResourceReading) -> Self {
@@ -56,10 +52,7 @@ impl Resource {
         let before = self.held_for();
         self.said = Some((said.clone(), now));
         let reason = self.held_for();
-        (before != reason).then(|| HoldChange {
-            resource: name.clone(),
-            reason,
-        })
+        (before != reason).then(|| (name.clone(), reason))
     }
 
     pub(super) fn held_for(&self) -> Option<String> {
@@ -83,12 +76,12 @@ impl Resource {
             return Some(manual_override.to_write(wanted));
         }
         let difference = match (said.bookable(), wanted) {
-            (Bookable::Held, _)
-            | (_, Wanted::AsItIs)
-            | (Bookable::Yes, Wanted::Bookable { .. }) => None,
-            (Bookable::Withdrawn, Wanted::Withdrawn { reason }) if said.reason == *reason => None,
-            (Bookable::Withdrawn, Wanted::Bookable { reason }) => Some((true, reason.clone())),
-            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn { reason }) => {
+            (Bookable::Held, _) | (_, Wanted::AsItIs) | (Bookable::Yes, Wanted::Bookable(_)) => {
+                None
+            }
+            (Bookable::Withdrawn, Wanted::Withdrawn(reason)) if said.reason == *reason => None,
+            (Bookable::Withdrawn, Wanted::Bookable(reason)) => Some((true, reason.clone())),
+            (Bookable::Yes | Bookable::Withdrawn, Wanted::Withdrawn(reason)) => {
                 Some((false, reason.clone()))
             }
         };
@@ -104,10 +97,10 @@ impl ManualOverride {
     /// usable becomes withdrawn without being available in between.
     fn to_write(&self, wanted: &Wanted) -> (bool, String) {
         match (self, wanted) {
-            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn { reason }) => {
+            (Self::Hold(reason), _) | (Self::Enable, Wanted::Withdrawn(reason)) => {
                 (false, reason.clone())
             }
-            (Self::Enable, Wanted::Bookable { reason }) => (true, reason.clone()),
+            (Self::Enable, Wanted::Bookable(reason)) => (true, reason.clone()),
             (Self::Enable, Wanted::AsItIs) => (true, reason::enabled()),
         }
     }

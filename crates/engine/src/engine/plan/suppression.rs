@@ -3,11 +3,9 @@
 use jiff::Timestamp;
 
 use super::{NAMED, Plan};
-use crate::model::{Health, SourceHealth, SourceName, Stub};
+use crate::model::{Health, NamePattern, SourceHealth, SourceName, Stub};
 use crate::protocol::{ExperimentView, Refusal, Scope, Snapshot, first_of};
-use crate::suppressions::{
-    Acknowledgement, MAX_TEXT_BYTES, Refused, Subject, SuppressionEntry, SuppressionId,
-};
+use crate::suppressions::{Acknowledgement, Refused, Subject, SuppressionEntry, SuppressionId};
 
 impl Snapshot {
     pub(super) fn acknowledging(
@@ -80,19 +78,14 @@ impl Snapshot {
             .into());
         }
         let known = |subject: &Subject| self.suppressions.acknowledgement(subject);
-        let fresh: Vec<(Subject, Health)> = bad
-            .iter()
-            .filter(|(subject, _)| known(subject).is_none())
-            .cloned()
-            .collect();
+        let fresh = bad.iter().filter(|(subject, _)| known(subject).is_none());
+        let fresh: Vec<(Subject, Health)> = fresh.cloned().collect();
         if !fresh.is_empty() {
             return Ok(fresh);
         }
+        let first = bad.first();
         Err(
-            match bad
-                .first()
-                .and_then(|(subject, _)| known(subject).map(|known| (subject, known)))
-            {
+            match first.and_then(|(subject, _)| Some((subject, known(subject)?))) {
                 Some((subject, (id, other))) => Refused::AlreadyAcknowledged {
                     subject: subject.clone(),
                     id,
@@ -111,14 +104,14 @@ impl Snapshot {
     /// components are checked where they are probed, and their acknowledgements are ended there
     /// too.
     fn bad_component(&self, name: &str) -> Result<Subject, Refusal> {
-        match SourceName::named(name) {
-            Some(source) => match self.source(source).health {
-                SourceHealth::Late | SourceHealth::Down => Ok(Subject::Component(name.to_owned())),
-                SourceHealth::Starting | SourceHealth::Live => {
-                    Err(Refusal::ComponentIsWell(name.to_owned()))
-                }
-            },
-            None => Ok(Subject::Component(name.to_owned())),
+        let health = SourceName::named(name).map(|source| self.source(source).health);
+        match health {
+            Some(SourceHealth::Starting | SourceHealth::Live) => {
+                Err(Refusal::ComponentIsWell(name.to_owned()))
+            }
+            Some(SourceHealth::Late | SourceHealth::Down) | None => {
+                Ok(Subject::Component(name.to_owned()))
+            }
         }
     }
 
@@ -146,29 +139,16 @@ impl Snapshot {
         })
     }
 
-    pub(super) fn suppressing(&self, entry: SuppressionEntry) -> Result<Plan, Refusal> {
+    pub(super) fn suppressing(
+        &self,
+        entry: SuppressionEntry,
+        pattern: &NamePattern,
+        when: &str,
+    ) -> Result<Plan, Refusal> {
         self.suppressions.check(&entry)?;
-        let (pattern, when) = match &entry {
-            SuppressionEntry::Silence(silence) => {
-                (&silence.pattern, format!("until {}", silence.until))
-            }
-            SuppressionEntry::Maintenance(maintenance) => {
-                (&maintenance.pattern, maintenance.schedule.to_string())
-            }
-            SuppressionEntry::Acknowledgement(_) => {
-                return Err(Refused::Text {
-                    field: "pattern",
-                    most: MAX_TEXT_BYTES,
-                }
-                .into());
-            }
-        };
-        let matching = self
-            .experiments
-            .iter()
-            .filter(|view| pattern.matches(view.stub.as_str()))
-            .map(|view| view.stub.clone());
-        let stubs: Vec<Stub> = matching.collect();
+        let all = self.experiments.iter().map(|view| &view.stub);
+        let stubs = all.filter(|stub| pattern.matches(stub.as_str()));
+        let stubs: Vec<Stub> = stubs.cloned().collect();
         let about = match stubs.as_slice() {
             [] => format!("{}, which no experiment is called now", pattern.as_str()),
             stubs => first_of(stubs, NAMED),

@@ -53,21 +53,7 @@ impl Fleet {
         let id = self.add(stub, now.back_at(known.first_seen))?;
         let experiment = self.get_mut(id)?;
         experiment.recall(known, rule, now);
-        let topics: Vec<Topic> = experiment
-            .streams
-            .iter()
-            .map(|stream| stream.topic.clone())
-            .collect();
-        for (stream, topic) in (0_u32..).zip(topics) {
-            self.topics.insert(
-                topic,
-                StreamId {
-                    experiment: id,
-                    stream,
-                },
-            );
-        }
-        self.streams_version += 1;
+        self.find_streams(id);
         Some(id)
     }
 
@@ -144,11 +130,8 @@ impl Fleet {
     /// Adds a required stream to an experiment, also when its topic was attributed to another one
     /// until now.
     fn adopt(&mut self, id: Id, topic: &Topic, now: Moment) -> bool {
-        if let Some(other) = self
-            .topics
-            .get(topic.as_str())
-            .filter(|at| at.experiment != id)
-        {
+        let known = self.topics.get(topic.as_str());
+        if let Some(other) = known.filter(|at| at.experiment != id) {
             self.drop_streams(other.experiment, |stream| stream.topic == *topic);
         }
         self.add_stream(id, topic.clone(), true, now).is_some()
@@ -181,16 +164,21 @@ impl Fleet {
         }
         experiment.streams.retain(|stream| !unwanted(stream));
         experiment.stale = true;
-        for (stream, kept) in (0_u32..).zip(&experiment.streams) {
-            self.topics.insert(
-                kept.topic.clone(),
-                StreamId {
-                    experiment: id,
-                    stream,
-                },
-            );
+        self.find_streams(id);
+        self.touched.insert(id);
+    }
+
+    /// Finds the streams of an experiment by their topics where they are now.
+    fn find_streams(&mut self, experiment: Id) {
+        let owner = self
+            .slots
+            .get(experiment.0 as usize)
+            .and_then(Option::as_ref);
+        let streams = owner.iter().flat_map(|owner| &owner.streams);
+        for (stream, known) in (0_u32..).zip(streams) {
+            let at = StreamId { experiment, stream };
+            self.topics.insert(known.topic.clone(), at);
         }
         self.streams_version += 1;
-        self.touched.insert(id);
     }
 }

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 pub(crate) use view::Repainted;
 
-use crate::experiments::evaluate::PageFacts;
+use crate::experiments::evaluate::{PageFacts, SampleEvidence};
 use crate::experiments::experiment::Experiment;
 use crate::experiments::stream::Stream;
 use crate::model::index::Index;
@@ -29,7 +29,7 @@ pub(crate) struct StreamId {
 }
 
 /// The newest report of a source, with its number and when it came.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 struct Newest {
     number: u64,
     at: Option<Moment>,
@@ -37,15 +37,7 @@ struct Newest {
 }
 
 impl Newest {
-    fn none() -> Self {
-        Self {
-            number: 0,
-            at: None,
-            report: Arc::new(Report::default()),
-        }
-    }
-
-    /// Stores `report` as the newest, and returns the one before.
+    /// Puts `report` in its place, and returns the one before.
     fn replace(&mut self, report: &Arc<Report>, now: Moment) -> Self {
         let next = Self {
             number: self.number + 1,
@@ -63,7 +55,7 @@ pub(crate) struct Touched {
 }
 
 /// All experiments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Fleet {
     slots: Vec<Option<Experiment>>,
     free: Vec<u32>,
@@ -87,25 +79,6 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    pub(crate) fn new() -> Self {
-        Self {
-            slots: Vec::new(),
-            free: Vec::new(),
-            by_stub: BTreeMap::new(),
-            stubs: Index::new(),
-            topics: Index::new(),
-            agenda: BTreeSet::new(),
-            relay: Newest::none(),
-            jump: Newest::none(),
-            unconfirmed_report: None,
-            touched: BTreeSet::new(),
-            gone: Vec::new(),
-            seen: Vec::new(),
-            forgotten: Vec::new(),
-            streams_version: 0,
-        }
-    }
-
     pub(crate) fn get(&self, id: Id) -> Option<&Experiment> {
         self.slots.get(id.0 as usize)?.as_ref()
     }
@@ -123,7 +96,7 @@ impl Fleet {
         self.stubs.get(stub)
     }
 
-    pub(crate) fn stream_mut(&mut self, topic: &str) -> Option<&mut Stream> {
+    fn stream_mut(&mut self, topic: &str) -> Option<&mut Stream> {
         let at = self.topics.get(topic)?;
         self.touched.insert(at.experiment);
         self.get_mut(at.experiment)?
@@ -240,7 +213,17 @@ impl Fleet {
         is_new
     }
 
-    /// Marks the view of an experiment as changed.
+    /// Takes note of what listening to a stream has shown, where it is connected. Returns the
+    /// experiment that it belongs to.
+    pub(crate) fn note_evidence(&mut self, topic: &Topic, evidence: SampleEvidence) -> Option<Id> {
+        let stream = self.stream_mut(topic.as_str());
+        if let Some(stream) = stream.filter(|stream| stream.is_connected()) {
+            stream.note_evidence(evidence);
+        }
+        self.owner(topic.as_str())
+    }
+
+    /// Says that something that is shown of an experiment changed.
     pub(crate) fn mark_dirty(&mut self, id: Id) {
         self.touched.insert(id);
     }

@@ -107,14 +107,14 @@ impl Fleet {
                 .get(connection.topic)
                 .or_else(|| self.add(&Stub::try_new(connection.topic).ok()?, now));
             if let Some(experiment) = id.and_then(|id| self.get_mut(id)) {
-                experiment.observe_host(number, entry);
+                (experiment.host.report, experiment.host.entry) = (number, entry);
             }
         }
         for (slot, experiment) in (0_u32..).zip(&mut self.slots) {
             let gone = |entry| before.report.get(entry).map(LastConnection::from);
             if experiment
                 .as_mut()
-                .is_some_and(|it| it.refresh_host(number, now, before.at, gone))
+                .is_some_and(|it| it.host.refresh(number, now, before.at, gone))
             {
                 self.touched.insert(Id(slot));
             }
