@@ -62,10 +62,6 @@ fn whole(report: &Report, page: Option<&str>) -> (String, Option<String>) {
     }
 }
 
-fn title(report: &Report) -> String {
-    format!("Availability of the laboratory in {}", report.period)
-}
-
 /// Those that students lost most time on.
 fn worst(report: &Report) -> Vec<String> {
     let lost = report
@@ -94,7 +90,7 @@ fn own(total: &Row) -> String {
 }
 
 fn text(report: &Report, (whole, to): &(String, Option<String>)) -> String {
-    let mut lines = vec![title(report), words::about(report), String::new()];
+    let mut lines = vec![words::title(report), words::about(report), String::new()];
     let figures = words::figures(report);
     let widest = figures
         .iter()
@@ -128,10 +124,10 @@ fn html(report: &Report, (whole, to): &(String, Option<String>)) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width";
                 meta name="color-scheme" content="light dark";
-                title { (title(report)) }
+                title { (words::title(report)) }
             }
             body style=(BODY) {
-                h1 style=(TITLE) { (title(report)) }
+                h1 style=(TITLE) { (words::title(report)) }
                 p style=(PARAGRAPH) { (words::about(report)) }
                 table role="presentation" style=(TABLE) {
                     @for (name, value) in words::figures(report) {

@@ -134,6 +134,11 @@ pub fn restore(restore: &Restore) -> String {
     }
 }
 
+/// What it is called.
+pub(super) fn title(report: &Report) -> String {
+    format!("Availability of the laboratory in {}", report.period)
+}
+
 /// When it was made and what it is about, by the clocks of its zone.
 #[must_use]
 pub fn about(report: &Report) -> String {

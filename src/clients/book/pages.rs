@@ -39,7 +39,7 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
             continue;
         };
         let uis = manifest.ui_sets.get(&slot.ui_set).into_iter().flatten();
-        for page in uses_of(uis, &addresses) {
+        for page in uis.filter_map(|ui| addresses.get(ui.as_str())) {
             uses.entry(page.clone())
                 .or_default()
                 .insert(resource.clone());
@@ -51,13 +51,6 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
         resources: resources.into_iter().collect(),
     });
     (uses.collect(), too_many)
-}
-
-fn uses_of<'a>(
-    uis: impl Iterator<Item = &'a String>,
-    addresses: &'a BTreeMap<&str, Option<PageAddress>>,
-) -> impl Iterator<Item = &'a Option<PageAddress>> {
-    uis.filter_map(|ui| addresses.get(ui.as_str()))
 }
 
 /// Has the pages beyond the bound count as pages that cannot be checked.
