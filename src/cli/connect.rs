@@ -10,6 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::recipients::refusals;
 use crate::clients::probe::{Doing, Found, probe};
+use crate::clients::sampling::Sampler;
 use crate::clients::{self, BookClient, Http, TOKEN_BACKDATE};
 #[cfg(feature = "etcd")]
 use crate::config::PublishTo;
@@ -152,7 +153,12 @@ fn clocks(ahead: SignedDuration) -> String {
 async fn try_feed(feed: &FeedSettings, server: SourceName) -> Result<String, String> {
     let tls = clients::client_config(false).map_err(|error| error.to_string())?;
     let http = Http::new(TRY_FOR, tls.clone()).map_err(|error| error.to_string())?;
-    match probe(&http, &Arc::new(tls), &feed.address, server).await {
+    let sampler = Sampler {
+        address: feed.address.clone(),
+        http,
+        tls: Arc::new(tls),
+    };
+    match probe(&sampler, server).await {
         Ok(found) => Ok(words_of(&found)),
         Err((doing, error)) => {
             let advice = match &doing {

@@ -3,16 +3,14 @@
 //! and where.
 
 use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::ClientConfig;
 use tokio::time::timeout;
 
 use super::sampling::{Sampler, listen};
 use super::socket::{PACE, Socket, Use};
 use super::subscription::UPDATE;
-use super::{Address, Http, ticket};
+use super::ticket;
 use ::parse::parse;
 use engine::model::{CallError, SourceName, Topic};
 use engine::{Report, Sample, SampleOutcome, Scopes};
@@ -65,12 +63,8 @@ impl fmt::Display for Doing {
 ///
 /// # Errors
 /// The step that failed, and how.
-pub async fn probe(
-    http: &Http,
-    tls: &Arc<ClientConfig>,
-    address: &Address,
-    source: SourceName,
-) -> Result<Found, (Doing, CallError)> {
+pub async fn probe(sampler: &Sampler, source: SourceName) -> Result<Found, (Doing, CallError)> {
+    let Sampler { address, http, tls } = sampler;
     let access = Doing::Access(address.connect.to_string());
     let ticket = ticket::to_reports(http, address, source, TOKEN_LIFE)
         .await
@@ -84,7 +78,7 @@ pub async fn probe(
         .map_err(|error| (Doing::Report(websocket.clone()), error))?;
     socket.close().await;
     let sample = match stream_of(&report).filter(|_| source == SourceName::Relay) {
-        Some(topic) => Some(sample(http, tls, address, topic).await?),
+        Some(topic) => Some(sample(sampler, topic).await?),
         None => None,
     };
     Ok(Found {
@@ -131,22 +125,12 @@ fn stream_of(report: &Report) -> Option<Topic> {
         .find_map(|connection| Topic::try_new(connection.topic).ok())
 }
 
-async fn sample(
-    http: &Http,
-    tls: &Arc<ClientConfig>,
-    address: &Address,
-    topic: Topic,
-) -> Result<(Topic, bool), (Doing, CallError)> {
-    let sampler = Sampler {
-        address: address.clone(),
-        http: http.clone(),
-        tls: Arc::clone(tls),
-    };
+async fn sample(sampler: &Sampler, topic: Topic) -> Result<(Topic, bool), (Doing, CallError)> {
     let request = Sample {
         topic: topic.clone(),
         listen: LISTEN,
     };
-    match listen(&sampler, &request).await {
+    match listen(sampler, &request).await {
         Ok(outcome) => Ok((topic, outcome == SampleOutcome::Received)),
         Err(error) => Err((Doing::Sample(topic), error)),
     }
@@ -158,15 +142,21 @@ mod tests {
 
     use engine::model::Visibility;
 
+    use std::sync::Arc;
+
     use super::*;
-    use crate::clients::client_config;
     use crate::clients::testing::{FakeServer, address, http};
+    use crate::clients::{Address, client_config};
 
     const REPORT: &str = r#"[{"topic":"stats","scopes":["read","stats"]},{"topic":"pend00-st-data","scopes":["read","write","expt"]}]"#;
 
     async fn tried(there: &Address, source: SourceName) -> Result<Found, (Doing, CallError)> {
-        let tls = Arc::new(client_config(false).expect("TLS"));
-        probe(&http(), &tls, there, source).await
+        let sampler = Sampler {
+            address: there.clone(),
+            http: http(),
+            tls: Arc::new(client_config(false).expect("TLS")),
+        };
+        probe(&sampler, source).await
     }
 
     #[tokio::test]

@@ -75,12 +75,12 @@ mod tests {
     /// Each row: milliseconds since the start, whether etcd has a fault, milliseconds that are
     /// left, and whether it is sent.
     fn plays(rows: &[(u64, bool, u64, bool)]) {
-        let (mut word, start) = (
+        let (mut notification, start) = (
             FinalNotification::new(Duration::from_secs(10)),
             Instant::now(),
         );
         for (at, has_fault, left, expected) in rows {
-            let look = Conditions {
+            let conditions = Conditions {
                 has_fault: *has_fault,
                 left: Duration::from_millis(*left),
             };

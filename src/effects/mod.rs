@@ -13,6 +13,7 @@ pub mod trial;
 pub mod webhook;
 mod window;
 
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use window::deliver;
@@ -23,5 +24,8 @@ pub const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Bytes in hexadecimal digits, in lower case.
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}"); // a String takes everything
+        hex
+    })
 }

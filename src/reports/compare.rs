@@ -62,13 +62,7 @@ pub struct Difference {
     pub why: String,
 }
 
-/// The record of a resource, and its start.
-struct Holding {
-    since: Timestamp,
-    row: ShadowRow,
-}
-
-/// Compares the records of `range`, which ends at `now` at the latest.
+/// Compares what was kept of `range`, which ends at `now` at the latest.
 #[must_use]
 pub fn compare(past: ShadowPast, range: Range, now: Timestamp) -> Compared {
     let until = range.until.min(now);
@@ -109,19 +103,18 @@ fn uncompared(gap: &Gap, from: Timestamp, until: Timestamp) -> Option<Uncompared
 impl Compared {
     /// Adds the records of one resource, one after the other.
     fn add(&mut self, rows: Vec<(Timestamp, ShadowRow)>, until: Timestamp) {
-        let mut open: Option<Holding> = None;
+        let mut open: Option<(Timestamp, ShadowRow)> = None;
         for (at, row) in rows {
-            if let Some(holding) = &open {
-                let end = self.end_of(holding.since, at);
-                // A change of the texts alone, without a gap before it, continues the difference.
-                if end == at && are_alike(&holding.row, &row) {
+            if let Some((since, held)) = &open {
+                let end = self.end_of(*since, at);
+                // A change of words alone, without a gap before it, goes on.
+                if end == at && are_alike(held, &row) {
                     continue;
                 }
             }
-            if let Some(holding) = open.take() {
+            if let Some(holding) = open.replace((at, row)) {
                 self.close(holding, at, false);
             }
-            open = Some(Holding { since: at, row });
         }
         if let Some(holding) = open {
             self.close(holding, until, true);
@@ -137,9 +130,10 @@ impl Compared {
         gaps.map(|gap| gap.from.max(since)).min().unwrap_or(end)
     }
 
-    fn close(&mut self, holding: Holding, at: Timestamp, is_last: bool) {
-        let end = self.end_of(holding.since, at);
-        let seconds = end.duration_since(holding.since).as_secs_f64().max(0.0);
+    /// What has held since then ends.
+    fn close(&mut self, (since, row): (Timestamp, ShadowRow), at: Timestamp, is_last: bool) {
+        let end = self.end_of(since, at);
+        let seconds = end.duration_since(since).as_secs_f64().max(0.0);
         self.compared_seconds += seconds;
         let ShadowRow {
             resource,
@@ -147,7 +141,7 @@ impl Compared {
             book,
             labwatch,
             evaluated,
-        } = holding.row;
+        } = row;
         if book.available == labwatch.available {
             return;
         }
@@ -156,7 +150,7 @@ impl Compared {
             why: why(&book, &labwatch, evaluated.as_deref()),
             experiment,
             resource,
-            from: holding.since,
+            from: since,
             until: (!is_last || end < at).then_some(end),
             seconds,
             book,

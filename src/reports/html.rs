@@ -18,7 +18,7 @@ summary{font-size:1.2rem;font-weight:600;margin:1rem 0}\
 /// The report as a page.
 #[must_use]
 pub fn html(report: &Report) -> String {
-    let title = format!("Availability of the laboratory in {}", report.period);
+    let title = words::title(report);
     let page = markup! {
         (DOCTYPE)
         html lang="en" {

@@ -62,11 +62,7 @@ fn whole(report: &Report, page: Option<&str>) -> (String, Option<String>) {
     }
 }
 
-fn title(report: &Report) -> String {
-    format!("Availability of the laboratory in {}", report.period)
-}
-
-/// The experiments that cost students the most time.
+/// Those that students lost most time on.
 fn worst(report: &Report) -> Vec<String> {
     let lost = report
         .worst
@@ -94,7 +90,7 @@ fn own(total: &Row) -> String {
 }
 
 fn text(report: &Report, (whole, to): &(String, Option<String>)) -> String {
-    let mut lines = vec![title(report), words::about(report), String::new()];
+    let mut lines = vec![words::title(report), words::about(report), String::new()];
     let key_numbers = words::key_numbers(report);
     let widest = key_numbers
         .iter()
@@ -128,10 +124,10 @@ fn html(report: &Report, (whole, to): &(String, Option<String>)) -> String {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width";
                 meta name="color-scheme" content="light dark";
-                title { (title(report)) }
+                title { (words::title(report)) }
             }
             body style=(BODY) {
-                h1 style=(TITLE) { (title(report)) }
+                h1 style=(TITLE) { (words::title(report)) }
                 p style=(PARAGRAPH) { (words::about(report)) }
                 table role="presentation" style=(TABLE) {
                     @for (name, value) in words::key_numbers(report) {

@@ -12,11 +12,7 @@ const NAME_WIDTH: usize = 24;
 /// The report as text.
 #[must_use]
 pub fn text(report: &Report) -> String {
-    let mut lines = vec![
-        format!("Availability of the laboratory in {}", report.period),
-        words::about(report),
-        String::new(),
-    ];
+    let mut lines = vec![words::title(report), words::about(report), String::new()];
     lines.extend(words::sentences(report));
     lines.extend(table("Worst experiments", &report.worst));
     if !report.restore.is_empty() {

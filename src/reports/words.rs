@@ -134,7 +134,12 @@ pub fn restore(restore: &Restore) -> String {
     }
 }
 
-/// When it was made, and its time, in its zone.
+/// What it is called.
+pub(super) fn title(report: &Report) -> String {
+    format!("Availability of the laboratory in {}", report.period)
+}
+
+/// When it was made and what it is about, by the clocks of its zone.
 #[must_use]
 pub fn about(report: &Report) -> String {
     let zone = TimeZone::get(&report.zone).unwrap_or(TimeZone::UTC);

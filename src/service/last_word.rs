@@ -34,11 +34,11 @@ pub(super) fn start(links: Option<&Links>, config: &ConfigWatch, parts: &mut Tas
     parts.spawn_until_stop("the last mail before a lease ends", Box::pin(watching));
 }
 
-async fn watch(mut word: FinalNotification, links: Links, config: ConfigWatch) {
+async fn watch(mut notification: FinalNotification, links: Links, config: ConfigWatch) {
     loop {
-        tokio::time::sleep(word.check_every()).await;
+        tokio::time::sleep(notification.check_every()).await;
         let view = links.view.borrow().clone();
-        let look = Conditions {
+        let conditions = Conditions {
             has_fault: matches!(view.etcd, Etcd::Fault { .. }),
             left: links.left(),
         };

@@ -70,3 +70,9 @@ pub enum ReadError {
     #[error("the history cannot be read: {0}")]
     Failed(String),
 }
+
+impl From<rusqlite::Error> for ReadError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}

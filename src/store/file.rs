@@ -78,14 +78,60 @@ pub(super) enum OpenFault {
 /// The problem of one connection.
 #[derive(Debug)]
 enum ConnectFault {
-    Sqlite(rusqlite::Error),
-    TooNew(i64),
-    Unsound(String),
+    Fatal(StoreError),
+    File(Failure),
+}
+
+impl From<Failure> for ConnectFault {
+    fn from(fault: Failure) -> Self {
+        Self::File(fault)
+    }
 }
 
 impl From<rusqlite::Error> for ConnectFault {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Sqlite(error)
+        Self::File(error.into())
+    }
+}
+
+/// Why something could not be done with the file.
+#[derive(Debug)]
+pub(super) struct Failure {
+    pub(super) why: String,
+    /// Whether the file itself is broken, so that no waiting helps.
+    pub(super) broken: bool,
+}
+
+impl Failure {
+    fn unsound(what: &str) -> Self {
+        Self {
+            why: format!("the file is damaged: {what}"),
+            broken: true,
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Failure {
+    fn from(error: rusqlite::Error) -> Self {
+        Self {
+            why: error.to_string(),
+            broken: matches!(
+                error.sqlite_error_code(),
+                Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
+            ),
+        }
+    }
+}
+
+impl From<OpenFault> for Failure {
+    fn from(fault: OpenFault) -> Self {
+        Self {
+            why: match fault {
+                OpenFault::Fatal(error) => error.to_string(),
+                OpenFault::Disk(why) => why,
+            },
+            broken: false,
+        }
     }
 }
 
@@ -108,22 +154,25 @@ impl Folder {
         let path = self.path();
         let new = !path.exists();
         let attempt = || {
-            connect(&path).and_then(|connection| {
-                look(&connection)
-                    .map(|look| (connection, look))
-                    .map_err(ConnectFault::from)
-            })
+            let connection = connect(&path)?;
+            let look = look(&connection)?;
+            Ok::<_, ConnectFault>((connection, look))
         };
         let (opened, aside) = match attempt() {
-            Err(fault) if fault.is_broken() => {
+            Err(ConnectFault::File(Failure { why, broken: true })) => {
                 let moved = self.set_aside().map_err(|error| {
-                    OpenFault::Disk(format!("{fault}; it cannot be moved away: {error}"))
+                    OpenFault::Disk(format!("{why}; it cannot be moved away: {error}"))
                 })?;
-                (attempt(), Some((moved, fault.to_string())))
+                (attempt(), Some((moved, why)))
             }
             opened => (opened, None),
         };
-        let (connection, look) = opened.map_err(|fault| fault.at(&path))?;
+        let (connection, look) = opened.map_err(|fault| match fault {
+            ConnectFault::Fatal(error) => OpenFault::Fatal(error),
+            ConnectFault::File(fault) => {
+                OpenFault::Disk(format!("{}: {}", path.display(), fault.why))
+            }
+        })?;
         Ok(Opened {
             database: Database {
                 connection,
@@ -204,52 +253,7 @@ impl Database {
     }
 }
 
-impl ConnectFault {
-    fn is_broken(&self) -> bool {
-        match self {
-            Self::Sqlite(error) => is_broken(error),
-            Self::Unsound(_) => true,
-            Self::TooNew(_) => false,
-        }
-    }
-
-    fn at(self, path: &Path) -> OpenFault {
-        match self {
-            Self::TooNew(found) => OpenFault::Fatal(StoreError::TooNew {
-                file: path.to_owned(),
-                found,
-                known: known_version(),
-            }),
-            Self::Sqlite(_) | Self::Unsound(_) => {
-                OpenFault::Disk(format!("{}: {self}", path.display()))
-            }
-        }
-    }
-}
-
-impl std::fmt::Display for ConnectFault {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Sqlite(error) => write!(f, "{error}"),
-            Self::TooNew(found) => write!(
-                f,
-                "its tables have version {found}, newer than {}",
-                known_version()
-            ),
-            Self::Unsound(what) => write!(f, "the file is damaged: {what}"),
-        }
-    }
-}
-
-/// Whether the file itself is broken, so that no waiting helps.
-pub(super) fn is_broken(error: &rusqlite::Error) -> bool {
-    matches!(
-        error.sqlite_error_code(),
-        Some(ErrorCode::NotADatabase | ErrorCode::DatabaseCorrupt)
-    )
-}
-
-/// Opens a file for reading only; also one on a disk that accepts no writes, and beside a service
+/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service
 /// that writes.
 pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY
@@ -309,7 +313,11 @@ fn connect(path: &Path) -> Result<Connection, ConnectFault> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     let found = version(&connection)?;
     if found > known_version() {
-        return Err(ConnectFault::TooNew(found));
+        return Err(ConnectFault::Fatal(StoreError::TooNew {
+            file: path.to_owned(),
+            found,
+            known: known_version(),
+        }));
     }
     connection.execute_batch(SETTINGS)?;
     migrate(&mut connection, found)?;
@@ -321,7 +329,7 @@ fn connect(path: &Path) -> Result<Connection, ConnectFault> {
 /// A file that was truncated is detected at once, not years later when the lost end is read. The
 /// log beside the file is emptied into it first, since only then must the two lengths agree; where
 /// a reader prevents that, there is nothing to compare.
-fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault> {
+fn check_length(connection: &Connection, path: &Path) -> Result<(), Failure> {
     let busy: i64 =
         connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |row| row.get(0))?;
     let pages: u64 = connection.query_row(
@@ -331,21 +339,20 @@ fn check_length(connection: &Connection, path: &Path) -> Result<(), ConnectFault
     )?;
     let length = std::fs::metadata(path).map_or(pages, |meta| meta.len());
     if busy == 0 && length < pages {
-        return Err(ConnectFault::Unsound(format!(
-            "it is {length} bytes long and should be {pages}"
-        )));
+        let what = format!("it is {length} bytes long and should be {pages}");
+        return Err(Failure::unsound(&what));
     }
     Ok(())
 }
 
-fn check_small_tables(connection: &Connection) -> Result<(), ConnectFault> {
+fn check_small_tables(connection: &Connection) -> Result<(), Failure> {
     for table in CHECKED_AT_START {
         let said: String =
             connection.query_row(&format!("PRAGMA quick_check({table})"), [], |row| {
                 row.get(0)
             })?;
         if said != "ok" {
-            return Err(ConnectFault::Unsound(said));
+            return Err(Failure::unsound(&said));
         }
     }
     Ok(())

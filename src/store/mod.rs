@@ -10,7 +10,6 @@ mod backup;
 mod bookings;
 mod entry;
 mod error;
-mod failure;
 mod file;
 mod gap;
 mod health;

@@ -93,17 +93,12 @@ pub(super) fn within<T>(
     };
     let found = from
         .execute_batch("BEGIN")
-        .and_then(|()| read(&from, &mut budget))
-        .map_err(failed)?;
+        .and_then(|()| read(&from, &mut budget))?;
     if budget.is_spent() {
         Err(ReadError::TooMuch)
     } else {
         Ok(found)
     }
-}
-
-fn failed(error: rusqlite::Error) -> ReadError {
-    ReadError::Failed(error.to_string())
 }
 
 /// Opens the data file of a folder for reading, where its tables are as this labwatch knows them.
@@ -115,11 +110,8 @@ fn open(dir: &Path) -> Result<Connection, ReadError> {
             path.display()
         )));
     }
-    let from = file::read_only(&path).map_err(failed)?;
-    let (found, known) = (
-        schema::version(&from).map_err(failed)?,
-        schema::known_version(),
-    );
+    let from = file::read_only(&path)?;
+    let (found, known) = (schema::version(&from)?, schema::known_version());
     if found != known {
         let what = if found < known {
             "let labwatch serve run once on it"

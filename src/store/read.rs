@@ -178,7 +178,7 @@ impl ReadThread {
             None => file::Database::to_read(&self.path),
         };
         let found = open.and_then(|open| question(&open.connection).map(|found| (open, found)));
-        let (open, found) = found.map_err(|error| ReadError::Failed(error.to_string()))?;
+        let (open, found) = found?;
         self.connection = Some(open);
         Ok(found)
     }

@@ -9,8 +9,7 @@ use rusqlite::{Connection, params};
 use serde_json::Value;
 
 use super::entry::{Entry, OutboxState};
-use super::failure::Failure;
-use super::file::Database;
+use super::file::{Database, Failure};
 use super::memory::StoredState;
 use super::statement::{self, WriteFault};
 use super::text;

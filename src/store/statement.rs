@@ -5,8 +5,10 @@ use std::fmt;
 use rusqlite::{Connection, ErrorCode, Params};
 use serde_json::Value;
 
-/// The longest content of a notification or a state entry, in bytes. A mail about 130 experiments
-/// has about 100,000.
+use super::file::Failure;
+
+/// The longest content of something that is to be sent or remembered, in bytes. A mail about 130
+/// experiments has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
 
 /// Why an entry was not written.
@@ -32,6 +34,18 @@ impl From<rusqlite::Error> for WriteFault {
 impl From<serde_json::Error> for WriteFault {
     fn from(error: serde_json::Error) -> Self {
         Self::Refused(error.to_string())
+    }
+}
+
+impl From<WriteFault> for Failure {
+    fn from(fault: WriteFault) -> Self {
+        match fault {
+            WriteFault::Disk(error) => error.into(),
+            WriteFault::Refused(_) => Self {
+                why: fault.to_string(),
+                broken: false,
+            },
+        }
     }
 }
 

@@ -100,11 +100,10 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             )
         }
         Record::Hold { resource, reason } => write_hold(to, at, resource, reason.as_deref()),
-        Record::Forgotten(stub) => run(
-            to,
-            "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)",
-            params![text::millis(at), stub.as_str()],
-        ),
+        Record::Forgotten(stub) => {
+            let sql = "INSERT INTO forgotten (at, stub) VALUES (?1, ?2)";
+            run(to, sql, params![text::millis(at), stub.as_str()])
+        }
         Record::Bookings(changes) => bookings::write(to, changes),
         Record::Commanded { order, .. } => audit(to, at, &order.by, &order.command.to_string()),
         Record::Category { name, state } if state.cause == CategoryCause::Fault => {

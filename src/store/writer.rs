@@ -11,8 +11,7 @@ use tokio::sync::watch;
 
 use super::agenda::{Agenda, FIRST_RETRY};
 use super::entry::Entry;
-use super::failure::Failure;
-use super::file::{Database, Folder};
+use super::file::{Database, Failure, Folder};
 use super::gap::{Gap, GapCause, HEARTBEAT, gap_between};
 use super::health::{Progress, StoreHealth, StoreState};
 use super::prune::{self, Walk};

@@ -40,7 +40,7 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
             continue;
         };
         let uis = manifest.ui_sets.get(&slot.ui_set).into_iter().flatten();
-        for page in uses_of(uis, &addresses) {
+        for page in uis.filter_map(|ui| addresses.get(ui.as_str())) {
             uses.entry(page.clone())
                 .or_default()
                 .insert(resource.clone());
@@ -54,14 +54,7 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
     (uses.collect(), too_many)
 }
 
-fn uses_of<'a>(
-    uis: impl Iterator<Item = &'a String>,
-    addresses: &'a BTreeMap<&str, Option<PageAddress>>,
-) -> impl Iterator<Item = &'a Option<PageAddress>> {
-    uis.filter_map(|ui| addresses.get(ui.as_str()))
-}
-
-/// Replaces the pages beyond the bound by one that cannot be checked.
+/// Has the pages beyond the bound count as pages that cannot be checked.
 fn bound(uses: &mut BTreeMap<Option<PageAddress>, BTreeSet<ResourceName>>) -> usize {
     let pages = uses.keys().filter(|page| page.is_some());
     let beyond: Vec<_> = pages.skip(MAX_PAGES).cloned().collect();

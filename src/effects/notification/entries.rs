@@ -124,18 +124,15 @@ impl Writer<'_> {
 
     /// The worst health of an incident that is over, from when to when.
     fn was(&self, group: &Group<'_>) -> String {
-        let ended = group
-            .lines
-            .iter()
-            .filter_map(|line| Some((line, line.lasted?)));
-        let times = ended.map(|(line, lasted)| {
-            let begin = line.since.checked_sub(lasted).unwrap_or(line.since);
-            (begin, line.since, lasted)
+        let ended = group.lines.iter();
+        let times = ended.filter_map(|line| {
+            let begin = |lasted| line.since.checked_sub(lasted).unwrap_or(line.since);
+            Some((begin(line.lasted?), line.since, line.lasted?))
         });
         let times: Vec<(Timestamp, Timestamp, Duration)> = times.collect();
-        let Some((begin, end)) = times.iter().map(|(begin, end, _)| (*begin, *end)).reduce(
-            |(begin, end), (other_begin, other_end)| (begin.min(other_begin), end.max(other_end)),
-        ) else {
+        let begin = times.iter().map(|(begin, ..)| *begin).min();
+        let end = times.iter().map(|(_, end, _)| *end).max();
+        let Some((begin, end)) = begin.zip(end) else {
             return "back".to_owned();
         };
         let was = match group.story.was {
