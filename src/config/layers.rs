@@ -51,6 +51,7 @@ impl Found {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Layers {
     values: BTreeMap<&'static str, Found>,
     /// Settings that were given an empty value, with its origin.
@@ -70,11 +71,7 @@ impl Layers {
             .collect();
         let mut layers = Self {
             values: defaults,
-            empty: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            unknown: Vec::new(),
-            problems: Vec::new(),
-            warnings: Vec::new(),
+            ..Self::default()
         };
         let named = sources
             .env

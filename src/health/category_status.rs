@@ -1,7 +1,7 @@
 //! How every category stands, in one list: what `/__gtg` says of each.
 
 use super::Switch;
-use super::category_index::{CategoryIndex, Evaluated};
+use super::category_index::CategoryIndex;
 use super::snapshot::Picture;
 use engine::{CategoryRule, Snapshot};
 
@@ -42,15 +42,11 @@ fn category_status(
     category_index: &CategoryIndex<'_>,
     picture: &Picture,
 ) -> Option<CategoryStatus> {
-    let Evaluated {
-        rules,
-        ok,
-        enabled,
-        verdict,
-    } = category_index.evaluate(name, &picture.switched)?;
+    let evaluated = category_index.evaluate(name, &picture.switched)?;
+    let (rules, verdict) = (evaluated.rules, evaluated.verdict);
     Some(CategoryStatus {
-        ok,
-        enabled,
+        ok: evaluated.ok,
+        enabled: evaluated.enabled,
         severity: verdict.severity,
         members: category_index
             .in_category(name)
