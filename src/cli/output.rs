@@ -63,7 +63,9 @@ pub(super) fn failed(failure: &Failure) {
     let problems = failure.problems();
     match problems.as_slice() {
         all if !matches!(failure, Failure::Configuration(_)) => {
-            all.iter().for_each(|text| complain(text));
+            for text in all {
+                complain(text);
+            }
         }
         [problem] => {
             complain(problem);

@@ -75,7 +75,7 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     let (mut all, mut query) = (Vec::new(), "?limit=1000".to_owned());
     loop {
         let mut page = ask(config, Method::GET, &format!("/api/v2/tokens{query}"))?;
-        let items = page["items"].take();
+        let items = page.get_mut("items").map(Value::take).unwrap_or_default();
         all.extend(serde_json::from_value::<Vec<Revoked>>(items).unwrap_or_default());
         match page["next"].as_str() {
             // A cursor needs no escaping.

@@ -216,20 +216,9 @@ fn secret(reader: &mut Reader<'_>, read: ApiRead) -> Option<SecretString> {
 }
 
 fn tls(reader: &mut Reader<'_>) -> Option<ApiTls> {
-    let (cert_set, key_set) = (reader.is_set("api_tls_cert"), reader.is_set("api_tls_key"));
-    let cert = reader.parsed("api_tls_cert", absolute);
-    let key = reader.parsed("api_tls_key", absolute);
-    match (cert_set, key_set) {
-        (true, false) => reader.missing(
-            "api_tls_key",
-            "api_tls_cert is set and is of no use without it: ",
-        ),
-        (false, true) => reader.missing(
-            "api_tls_cert",
-            "api_tls_key is set and is of no use without it: ",
-        ),
-        (true, true) | (false, false) => {}
-    }
+    const PAIR: [&str; 2] = ["api_tls_cert", "api_tls_key"];
+    let [cert, key] = PAIR.map(|key| reader.parsed(key, absolute));
+    reader.both_or_none(PAIR);
     Some(ApiTls {
         cert: cert?,
         key: key?,

@@ -156,12 +156,7 @@ fn user(reader: &mut Reader<'_>) -> Option<(String, SecretString)> {
 
 fn identity(reader: &mut Reader<'_>) -> Option<(PathBuf, PathBuf)> {
     const PAIR: [&str; 2] = ["cluster_tls_cert", "cluster_tls_key"];
-    for [set, other] in [PAIR, [PAIR[1], PAIR[0]]] {
-        if reader.is_set(set) && !reader.is_set(other) {
-            let why = format!("{set} is set and is of no use without it: ");
-            reader.missing(other, &why);
-        }
-    }
+    reader.both_or_none(PAIR);
     let [cert, key] = PAIR.map(|key| reader.parsed(key, absolute));
     Some((cert?, key?))
 }

@@ -52,6 +52,7 @@ impl Found {
     }
 }
 
+#[derive(Default)]
 pub(super) struct Layers {
     values: BTreeMap<&'static str, Found>,
     /// Settings that were set to an empty value, with its origin.
@@ -71,11 +72,7 @@ impl Layers {
             .gather();
         let mut layers = Self {
             values: defaults,
-            empty: BTreeMap::new(),
-            rows: BTreeMap::new(),
-            unknown: Vec::new(),
-            problems: Vec::new(),
-            warnings: Vec::new(),
+            ..Self::default()
         };
         let named = sources
             .env

@@ -229,6 +229,16 @@ impl<'a> Reader<'a> {
         });
     }
 
+    /// Notes where one of two settings is set that are of no use without each other.
+    pub(super) fn both_or_none(&mut self, [one, other]: [&str; 2]) {
+        for (set, missing) in [(one, other), (other, one)] {
+            if self.is_set(set) && !self.is_set(missing) {
+                let why = format!("{set} is set and is of no use without it: ");
+                self.missing(missing, &why);
+            }
+        }
+    }
+
     /// A list of which `none` stands for nothing.
     pub(super) fn list_or_none<T>(
         &mut self,

@@ -161,20 +161,15 @@ fn category(reader: &mut Reader<'_>, name: String, used: &BTreeSet<&str>) -> Cat
     };
     let rule = &category.rule;
     check_members(reader, rule, used);
-    if rule.min_healthy.is_some() && !rule.resilient {
-        reader.wrong(
-            "min_healthy",
-            "is set, but the category is not resilient",
-            "write resilient = true, or leave it out",
-        );
-    }
-    for key in ["failure_threshold", "sticky_booking"] {
-        if reader.is_set(key) && !rule.sticky {
-            reader.wrong(
-                key,
-                "is set, but the category is not sticky",
-                "write sticky = true, or leave it out",
-            );
+    for (key, is_of_use, what) in [
+        ("min_healthy", rule.resilient, "resilient"),
+        ("failure_threshold", rule.sticky, "sticky"),
+        ("sticky_booking", rule.sticky, "sticky"),
+    ] {
+        if reader.is_set(key) && !is_of_use {
+            let wrong = format!("is set, but the category is not {what}");
+            let allowed = format!("write {what} = true, or leave it out");
+            reader.wrong(key, &wrong, &allowed);
         }
     }
     category

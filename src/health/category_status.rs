@@ -1,8 +1,8 @@
 //! The status of every category in one list: what `/__gtg` says of each.
 
 use super::Switch;
-use super::category_index::{CategoryIndex, Evaluated};
-use super::snapshot::HealthSnapshot;
+use super::category_index::CategoryIndex;
+use super::snapshot::Picture;
 use engine::{CategoryRule, Snapshot};
 
 /// The status of a category.
@@ -42,15 +42,11 @@ fn category_status(
     category_index: &CategoryIndex<'_>,
     health: &HealthSnapshot,
 ) -> Option<CategoryStatus> {
-    let Evaluated {
-        rules,
-        ok,
-        enabled,
-        verdict,
-    } = category_index.evaluate(name, &health.switched)?;
+    let evaluated = category_index.evaluate(name, &picture.switched)?;
+    let (rules, verdict) = (evaluated.rules, evaluated.verdict);
     Some(CategoryStatus {
-        ok,
-        enabled,
+        ok: evaluated.ok,
+        enabled: evaluated.enabled,
         severity: verdict.severity,
         members: category_index
             .in_category(name)

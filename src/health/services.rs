@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::category::takes_in_service;
 use super::category_rules::DEFAULT;
 use super::probe::{Attempt, Pace};
-use super::state::{About, Finding, SingleCheck, State};
+use super::state::{About, Finding, SingleCheck};
 use crate::config::{CategorySettings, Expect, ServiceSettings};
 use engine::model::CallError;
 
@@ -143,35 +143,30 @@ fn document(body: &[u8]) -> Finding {
         .filter(|check| !check.ok)
         .map(|check| check.name.as_str())
         .collect();
-    let (state, detail) = match failing.len() {
-        0 => (State::Ok, String::new()),
-        n => {
-            let more = if n > NAMED { ", \u{2026}" } else { "" };
-            (
-                State::Error,
-                format!(
-                    "{n} of its checks failing ({}{more})",
-                    failing
-                        .iter()
-                        .take(NAMED)
-                        .copied()
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                ),
-            )
-        }
+    let finding = if failing.is_empty() {
+        Finding::ok()
+    } else {
+        let more = if failing.len() > NAMED {
+            ", \u{2026}"
+        } else {
+            ""
+        };
+        let named = failing.get(..NAMED).unwrap_or(&failing).join(", ");
+        let count = failing.len();
+        Finding::error(format!("{count} of its checks failing ({named}{more})"))
     };
     checks.truncate(MAX_SINGLE_CHECKS);
     Finding {
         checks: Arc::from(checks),
         about: Some(Arc::new(document.about)),
-        ..Finding::new(state, detail)
+        ..finding
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::health::State;
     use engine::CategoryRule;
 
     #[test]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
+use super::task_set::TaskSet;
 use crate::driver::CommandSender;
 use crate::health::HealthState;
 use engine::{Command, Scope, Snapshot};
@@ -12,9 +13,19 @@ use engine::{Command, Scope, Snapshot};
 /// The actor in records of what labwatch does by itself.
 const OURSELVES: &str = "labwatch";
 
-/// Ends the acknowledgements of components that are ok again, until `stop`. The engine knows the
-/// sources and ends theirs.
-pub(super) async fn follow(
+/// Starts what ends the acknowledgements of components that are well again. The engine knows how the
+/// sources are and ends theirs.
+pub(super) fn start(
+    health_state: HealthState,
+    snapshots: watch::Receiver<Arc<Snapshot>>,
+    orders: CommandSender,
+    parts: &mut TaskSet,
+) {
+    let following = follow(health_state, snapshots, orders, parts.stop());
+    parts.spawn("acknowledgements of components", following);
+}
+
+async fn follow(
     health_state: HealthState,
     mut snapshots: watch::Receiver<Arc<Snapshot>>,
     orders: CommandSender,

@@ -74,7 +74,7 @@ pub(super) struct Reporters {
     pub(super) policy: Option<Reporter>,
 }
 
-/// Registers every component, starts the probes, and tells the engine how components are.
+/// Registers every component, and starts the probes and what follows the components.
 pub(super) fn start(
     needs: HealthDeps<'_>,
     parts: &mut TaskSet,
@@ -122,13 +122,11 @@ pub(super) fn start(
         remembered.clone(),
     );
     services.adopt(&config)?;
+    let poll_book = on_demand(needs.poll_book);
+    let refresher = Refresher::new(health_state.clone(), probes.asker(), poll_book);
     let routes = HealthRoutes {
-        refresher: Arc::new(Refresher::new(
-            health_state.clone(),
-            probes.asker(),
-            on_demand(needs.poll_book),
-        )),
-        passive,
+        refresher: Arc::new(refresher),
+        pushed,
         contributors: std::iter::once(contributor(needs.config.clone()))
             .chain(contributors)
             .collect(),
@@ -140,15 +138,18 @@ pub(super) fn start(
         health_state,
     };
     parts.spawn("probes", probes.run(parts.stop()));
-    parts.spawn(
-        "services",
-        services.follow(needs.config.clone(), parts.stop()),
-    );
+    let following = services.follow(needs.config.clone(), parts.stop());
+    parts.spawn("services", following);
     if let Some(store) = needs.store.cloned() {
         let keeping = component_history::follow(registry.clone(), store, remembered, parts.stop());
         parts.spawn("results of components", keeping);
     }
-    let inputs = needs.inputs.clone();
+    follow_components(registry, needs.inputs.clone(), parts);
+    Ok((routes, reporters))
+}
+
+/// Tells the engine how components are.
+fn follow_components(registry: Registry, inputs: mpsc::Sender<Input>, parts: &mut TaskSet) {
     parts.spawn_until_stop("components", async move {
         let tell = |change| async {
             let input = match change {
@@ -159,7 +160,6 @@ pub(super) fn start(
         };
         registry.follow(tell).await;
     });
-    Ok((routes, reporters))
 }
 
 /// Requests a poll of book. If one is requested already, that is enough.

@@ -105,13 +105,8 @@ pub(super) fn open(
         let shown = (snapshots.clone(), health_state.clone());
         metrics::endpoint(shown, &deps.counters, deps.queues, store.clone(), links)
     });
-    let following = component_acks::follow(
-        health_state.clone(),
-        snapshots.clone(),
-        deps.commands.clone(),
-        parts.stop(),
-    );
-    parts.spawn("acknowledgements of components", following);
+    let commands = deps.commands.clone();
+    component_acks::start(health_state.clone(), snapshots.clone(), commands, parts);
     let cluster_view = links.map(|links| links.view.clone());
     let cluster = deps
         .cluster

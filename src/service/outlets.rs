@@ -67,11 +67,11 @@ pub(super) fn start(
         sources::none(parts)
     };
     let (switches, switch_queue) = mpsc::channel(SWITCH_QUEUE);
-    let switcher = effects::book::Switcher {
+    let writer = effects::book::Switcher {
         client: book,
         window: window.clone(),
     };
-    let switching = effects::book::run(switcher, switch_queue, inputs.clone(), parts.stop());
+    let switching = effects::book::run(writer, switch_queue, inputs.clone(), parts.stop());
     parts.spawn("switching", switching);
     let (mails, webhooks) = if is_shadow {
         (

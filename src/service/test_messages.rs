@@ -66,7 +66,7 @@ pub(super) fn start(
     parts.spawn_until_stop("test messages", async move {
         tester.run(queue).await;
         // Where there is no API no order can come, and this part ends with the others.
-        std::future::pending().await
+        std::future::pending::<()>().await;
     });
     TestMessages {
         routes: Arc::new(move || current().targets().iter().map(pending).collect()),

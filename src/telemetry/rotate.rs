@@ -117,15 +117,14 @@ impl RotatingFile {
         Ok(())
     }
 
+    fn folder(&self) -> &Path {
+        let parent = self.bounds.path.parent();
+        let parent = parent.filter(|folder| !folder.as_os_str().is_empty());
+        parent.unwrap_or(Path::new("."))
+    }
+
     fn open_current(&self) -> io::Result<Current> {
-        if let Some(folder) = self
-            .bounds
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-        {
-            fs::create_dir_all(folder)?;
-        }
+        fs::create_dir_all(self.folder())?;
         let file = OpenOptions::new()
             .append(true)
             .create(true)
@@ -220,19 +219,13 @@ impl RotatingFile {
 
     /// The rotated files, with the time of rotation, the number in that second, and the size.
     fn rotated_newest_first(&self) -> Vec<(Timestamp, u32, PathBuf, u64)> {
-        let folder = self
-            .bounds
-            .path
-            .parent()
-            .filter(|folder| !folder.as_os_str().is_empty())
-            .unwrap_or(Path::new("."));
         let own = self
             .bounds
             .path
             .file_name()
             .map(|name| format!("{}.", name.to_string_lossy()))
             .unwrap_or_default();
-        let mut files: Vec<_> = fs::read_dir(folder)
+        let mut files: Vec<_> = fs::read_dir(self.folder())
             .into_iter()
             .flatten()
             .flatten()

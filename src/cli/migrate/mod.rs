@@ -19,7 +19,7 @@ use unit::Found;
 use super::failure::Failure;
 use super::files::{self, CREDENTIALS, Mode, SECRETS};
 use super::output::say;
-use crate::config::{ENV_PREFIX, Loaded, Problems, Sources, load};
+use crate::config::{Loaded, Problems, Sources, load, variable};
 
 /// The name of the environment file.
 const SETTINGS: &str = "labwatch.env";
@@ -68,16 +68,10 @@ pub(super) fn run(args: &MigrateArgs) -> Result<(), Failure> {
 
 /// As `labwatch check` does it, with the secrets as if they were in the environment.
 fn check(migrated: &Migrated) -> Result<Loaded, Problems> {
-    let secrets = migrated.secrets.iter().map(|(name, value)| {
-        let name = format!("{ENV_PREFIX}{}", name.to_ascii_uppercase());
-        (name, value.clone())
-    });
-    let env: BTreeMap<String, String> = migrated
-        .settings
-        .clone()
-        .into_iter()
-        .chain(secrets)
-        .gather();
+    let secrets = migrated.secrets.iter();
+    let secrets = secrets.map(|(name, value)| (variable(name), value.clone()));
+    let settings = migrated.settings.clone().into_iter();
+    let env: BTreeMap<String, String> = settings.chain(secrets).collect();
     load(&Sources {
         env,
         ..Sources::default()

@@ -61,7 +61,7 @@ impl Found {
                 }
             }
         } else {
-            found.environment_file(&path, &text, false);
+            found.environment_file(&path, &text);
         }
         Ok(found)
     }
@@ -150,13 +150,13 @@ impl Found {
             None => (false, Path::new(text)),
         };
         match self.open(path) {
-            Ok(text) => self.environment_file(path, &text, false),
+            Ok(text) => self.environment_file(path, &text),
             Err(error) if is_optional && error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => self.unreadable(path, &error),
         }
     }
 
-    fn environment_file(&mut self, path: &Path, text: &str, in_unit: bool) {
+    fn environment_file(&mut self, path: &Path, text: &str) {
         for (number, name, value) in env_file(text) {
             let origin = format!("{}:{number}", path.display());
             if is_name(&name) {
@@ -164,7 +164,7 @@ impl Found {
                     name,
                     value,
                     origin,
-                    in_unit,
+                    in_unit: false,
                 });
             } else {
                 self.remarks.push(format!(

@@ -144,21 +144,16 @@ pub fn health_of(health: &HealthSnapshot, kind: &str, name: &str) -> Result<Answ
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn info(
-    health: &HealthSnapshot,
-    more: &[Contributor],
-    reader: Reader,
-) -> Result<Answer, Refused> {
-    let identity = &*health.identity;
-    let (name, version, started) = (identity.name, identity.version, identity.started);
-    let notified = |make: &dyn Fn(&HealthSnapshot) -> Result<Value, String>| {
-        make(health).unwrap_or_else(|error| json!({ "error": error }))
+pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<Answer, Refused> {
+    let identity = &*picture.identity;
+    let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
+        make(picture).unwrap_or_else(|error| json!({ "error": error }))
     };
     let info = Info {
         app: App {
-            name,
-            version,
-            started,
+            name: identity.name,
+            version: identity.version,
+            started: identity.started,
             compiled: identity.built,
         },
         git: identity.commit.map(|commit| Git {
@@ -177,20 +172,17 @@ pub fn info(
 }
 
 /// What outside services say of themselves in their health documents.
-fn services(health: &HealthSnapshot) -> BTreeMap<&str, ServiceInfo<'_>> {
-    health
-        .components
-        .iter()
-        .filter_map(|component| {
-            let about = component.finding.about.as_deref()?;
-            let info = ServiceInfo {
-                system_code: &about.system_code,
-                name: &about.name,
-                description: &about.description,
-            };
-            Some((&*component.name, info))
-        })
-        .gather()
+fn services<'a>(picture: &'a Picture) -> BTreeMap<&'a str, ServiceInfo<'a>> {
+    let info = |component: &'a Component| {
+        let about = component.finding.about.as_deref()?;
+        let info = ServiceInfo {
+            system_code: &about.system_code,
+            name: &about.name,
+            description: &about.description,
+        };
+        Some((&*component.name, info))
+    };
+    picture.components.iter().filter_map(info).collect()
 }
 
 fn lab(health: &HealthSnapshot, reader: Reader) -> Lab<'_> {
@@ -214,12 +206,10 @@ fn lab(health: &HealthSnapshot, reader: Reader) -> Lab<'_> {
 pub fn logger(levels: &dyn Levels) -> Result<Answer, Refused> {
     let targets = levels.levels();
     let of = |target: &str| {
-        let above = targets
-            .iter()
-            .filter(|(known, _)| known.is_empty() || is_within(target, known));
-        above
-            .max_by_key(|(known, _)| known.len())
-            .map_or("off", |(_, level)| level.as_str())
+        let is_above = |known: &str| known.is_empty() || is_within(target, known);
+        let above = targets.iter().filter(|(known, _)| is_above(known));
+        let nearest = above.max_by_key(|(known, _)| known.len());
+        nearest.map_or("off", |(_, level)| level.as_str())
     };
     let components = COMPONENTS
         .iter()

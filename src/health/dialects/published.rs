@@ -3,6 +3,8 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use serde::Serialize;
+
 use super::answer::Refused;
 use super::probes::{PluginStatus, Status};
 use super::shown::Shown;
@@ -33,13 +35,12 @@ pub fn published(
     health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Vec<Value<'_>>, Refused> {
-    let mut values = vec![agent(health, &is_wanted)?];
-    for component in &health.components {
-        let (state, about) = (component.state(), Published::Plugin(&component.name));
-        let mark = mark(&(state.as_str(), component.last_change));
-        let form = || json(&PluginStatus::from(Shown::component(component, health)));
-        let value = is_wanted(about, mark).then(form).transpose()?;
-        values.push((about, mark, value));
+    let mut values = vec![agent(picture, &is_wanted)?];
+    for component in &picture.components {
+        let about = Published::Plugin(&component.name);
+        let mark = mark(&(component.state().as_str(), component.last_change));
+        let form = || PluginStatus::from(Shown::component(component, picture));
+        values.push(value((about, mark), &is_wanted, form)?);
     }
     for view in health.snapshot.experiments.iter() {
         values.push(of_experiment(view, health, &is_wanted)?);
@@ -51,20 +52,14 @@ fn agent(
     health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Value<'_>, Refused> {
-    let (state, _) = health.overall();
-    let states: Vec<_> = health
-        .components
-        .iter()
+    let (state, _) = picture.overall();
+    let components = picture.components.iter();
+    let states: Vec<_> = components
         .map(|one| (&*one.name, one.state().as_str(), one.last_change))
         .collect();
     let mark = mark(&(state.as_str(), states));
-    let form = || {
-        json(&Status::of(health, state, |component| {
-            health.is_fatal(component)
-        }))
-    };
-    let value = is_wanted(Published::Agent, mark).then(form).transpose()?;
-    Ok((Published::Agent, mark, value))
+    let form = || Status::of(picture, state, |component| picture.is_fatal(component));
+    value((Published::Agent, mark), is_wanted, form)
 }
 
 fn of_experiment<'a>(
@@ -78,17 +73,24 @@ fn of_experiment<'a>(
     let issues: Vec<String> = view.issues.iter().map(ToString::to_string).collect();
     let mark = mark(&(state.as_str(), view.since, issues));
     let form = || {
-        json(&PluginStatus::from(Shown {
+        PluginStatus::from(Shown {
             detail: experiment::detail(view, snapshot, now).into(),
-            ..Shown::experiment(view, health)
-        }))
+            ..Shown::experiment(view, picture)
+        })
     };
-    let value = is_wanted(about, mark).then(form).transpose()?;
-    Ok((about, mark, value))
+    value((about, mark), is_wanted, form)
 }
 
-fn json(form: &impl serde::Serialize) -> Result<Vec<u8>, Refused> {
-    serde_json::to_vec(form).map_err(|error| Refused::Unwritable(error.to_string()))
+/// What is published of a thing, with its form where that is wanted.
+fn value<F: Serialize>(
+    (about, mark): (Published<'_>, u64),
+    is_wanted: impl Fn(Published<'_>, u64) -> bool,
+    form: impl FnOnce() -> F,
+) -> Result<Value<'_>, Refused> {
+    let json = || serde_json::to_vec(&form());
+    let json = is_wanted(about, mark).then(json).transpose();
+    let json = json.map_err(|error| Refused::Unwritable(error.to_string()))?;
+    Ok((about, mark, json))
 }
 
 fn mark(of: &impl Hash) -> u64 {
