@@ -11,8 +11,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use super::error;
-use super::middleware;
+use super::{error, middleware};
 
 /// Puts everything below `prefix`, which begins with a slash and ends with none; where it is empty,
 /// all stays where it is.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::params::Params;
+use super::words::Rows;
 use crate::http::auth::Need;
 use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
@@ -75,25 +76,6 @@ enum Format {
     Json,
     Csv,
     Html,
-}
-
-/// What the rows of a report are about.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Rows {
-    Experiment,
-    Pool,
-    Month,
-}
-
-impl From<Rows> for By {
-    fn from(rows: Rows) -> Self {
-        match rows {
-            Rows::Experiment => Self::Experiment,
-            Rows::Pool => Self::Pool,
-            Rows::Month => Self::Month,
-        }
-    }
 }
 
 /// Which report is asked for.

@@ -19,7 +19,6 @@ use super::test_message;
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
 use crate::http::error::Reason;
-use crate::http::page::layout;
 use crate::http::page::moment::Moment;
 use crate::http::page::outbox::TEST_PATH;
 use crate::http::page::web_state::WebState;
@@ -200,12 +199,7 @@ fn shown(
         zone: &(state.zone)(),
         outcome,
     };
-    moment.framed(layout::still(
-        &frame,
-        "",
-        kind.verb(),
-        &form::page(&frame, &form),
-    ))
+    moment.still("", kind.verb(), &form::page(&frame, &form))
 }
 
 /// Waits until what was done is seen.
