@@ -243,13 +243,16 @@ impl Bar {
     }
 }
 
-fn sum(cells: &[Bucket], part: fn(&Bucket) -> i64) -> i64 {
+/// One kind of time of a cell, in milliseconds.
+type Part = fn(&Bucket) -> i64;
+
+fn sum(cells: &[Bucket], part: Part) -> i64 {
     cells.iter().map(part).sum()
 }
 
 /// How long cells were not simply ok, in words; what is shorter than `least` is not said.
 fn said(cells: &[Bucket], least: i64) -> Vec<String> {
-    let parts: [(fn(&Bucket) -> i64, &str); 4] = [
+    let parts: [(Part, &str); 4] = [
         (|cell| cell.down, "down"),
         (|cell| cell.degraded, "degraded"),
         (|cell| cell.unknown, "not evaluated"),

@@ -136,13 +136,12 @@ async fn carry_out(
     command: Command,
 ) -> Result<Response, Refusal> {
     let by = moment.caller.name();
-    let receipt = match order_of(&command, by) {
-        Some(order) => categories(state, &order)?.order(&order).await?,
-        None => {
-            let receipt = orders.give(command.clone(), by.to_owned()).await?;
-            until_shown(state, moment).await;
-            receipt
-        }
+    let receipt = if let Some(order) = order_of(&command, by) {
+        categories(state, &order)?.order(&order).await?
+    } else {
+        let receipt = orders.give(command.clone(), by.to_owned()).await?;
+        until_shown(state, moment).await;
+        receipt
     };
     Ok(done(state, &command, &receipt))
 }
