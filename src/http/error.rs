@@ -154,12 +154,17 @@ pub(super) fn scope_missing(scope: Scope) -> ApiError {
 
 /// 429: there were too many failures.
 pub(super) fn too_many_failures(wait: Duration) -> ApiError {
-    let seconds = wait.as_secs().saturating_add(1);
-    ApiError::new(
+    not_before(
         Reason::TooManyFailures,
-        format!("too many tokens were refused: wait for {seconds} seconds"),
+        "too many tokens were refused",
+        wait,
     )
-    .with(RETRY_AFTER, HeaderValue::from(seconds))
+}
+
+fn not_before(reason: Reason, words: &str, wait: Duration) -> ApiError {
+    let seconds = wait.as_secs().saturating_add(1);
+    ApiError::new(reason, format!("{words}: wait for {seconds} seconds"))
+        .with(RETRY_AFTER, HeaderValue::from(seconds))
 }
 
 /// 400: the request makes no sense, and there is no closer reason.
@@ -179,12 +184,7 @@ pub(super) fn not_named(name: &str) -> ApiError {
 
 /// 429: a token reports too often.
 pub(super) fn too_many_reports(wait: Duration) -> ApiError {
-    let seconds = wait.as_secs().saturating_add(1);
-    ApiError::new(
-        Reason::TooManyReports,
-        format!("this token reports too often: wait for {seconds} seconds"),
-    )
-    .with(RETRY_AFTER, HeaderValue::from(seconds))
+    not_before(Reason::TooManyReports, "this token reports too often", wait)
 }
 
 /// 413: the body is too long.

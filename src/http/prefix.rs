@@ -11,8 +11,7 @@ use axum::http::{HeaderValue, StatusCode, Uri};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 
-use super::error;
-use super::middleware;
+use super::{error, middleware};
 
 /// Nests everything below `prefix`, which begins with a slash and does not end with one; an empty
 /// one changes nothing.

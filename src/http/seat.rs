@@ -6,6 +6,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
+use axum::http::Response;
 use hyper::body::{Frame, SizeHint};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
@@ -76,6 +77,16 @@ impl Seat {
 /// A request that is being answered. Meanwhile its connection keeps its place.
 pub(super) struct Answering(Seat);
 
+impl Answering {
+    /// The answer, which is given until its body is dropped.
+    pub(super) fn until_read(self, answer: Response<Body>) -> Response<Answered> {
+        answer.map(|body| Answered {
+            body,
+            _answering: self,
+        })
+    }
+}
+
 impl Drop for Answering {
     fn drop(&mut self) {
         if let Some(place) = &*self.0.place() {
@@ -86,8 +97,8 @@ impl Drop for Answering {
 
 /// The body of an answer until it has been sent.
 pub(super) struct Answered {
-    pub(super) body: Body,
-    pub(super) _answering: Answering,
+    body: Body,
+    _answering: Answering,
 }
 
 impl HttpBody for Answered {

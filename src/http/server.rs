@@ -208,26 +208,15 @@ impl Service<Request<Incoming>> for Known {
 
     fn call(&self, mut request: Request<Incoming>) -> Self::Future {
         request.extensions_mut().insert(self.peer);
+        let answering = self.seat.answers();
         if !has_one_host(&request) {
             let request = request.map(Body::new);
-            let answer =
-                middleware::with_common_headers(&request, error::bad_host().into_response());
-            let answering = self.seat.answers();
-            return Box::pin(ready(Ok(closing(answer).map(|body| Answered {
-                body,
-                _answering: answering,
-            }))));
+            let answer = middleware::dressed_alone(&request, error::bad_host().into_response());
+            return Box::pin(ready(Ok(answering.until_read(closing(answer)))));
         }
         request.extensions_mut().insert(self.seat.clone());
-        let answering = self.seat.answers();
         let answer = self.inner.call(request);
-        Box::pin(async move {
-            let answer = answer.await?;
-            Ok(answer.map(|body| Answered {
-                body,
-                _answering: answering,
-            }))
-        })
+        Box::pin(async move { Ok(answering.until_read(answer.await?)) })
     }
 }
 

@@ -13,9 +13,8 @@ use jiff::Timestamp;
 
 use super::authenticator::Authenticator;
 use super::client::Client;
-use super::layer;
-use super::origin;
 use super::{AccessToken, Caller, Noted, Refusal, Scope, SignError, is_place};
+use super::{layer, origin};
 use crate::http::error::{self, ApiError, ApiResult};
 
 /// The field of the form that holds the token.

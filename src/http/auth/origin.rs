@@ -70,27 +70,21 @@ pub(in crate::http) fn is_own_host(host: &str, public: Option<&Url>) -> bool {
 
 /// The request, if it repeats the session's text in its header or in the field of its form.
 pub(in crate::http) async fn confirmed(request: Request, csrf: &str) -> ApiResult<Request> {
-    if let Some(said) = request.headers().get(CSRF_HEADER) {
-        let right = said.to_str().is_ok_and(|said| same(said, csrf));
-        return if right {
-            Ok(request)
-        } else {
-            Err(error::other_site())
-        };
-    }
-    if !is_form(request.headers()) {
-        return Err(error::other_site());
-    }
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES)
-        .await
-        .map_err(|_| error::too_long())?;
-    let right = field(&body, CSRF_FIELD).is_some_and(|said| same(&said, csrf));
-    if right {
-        Ok(Request::from_parts(parts, Body::from(body)))
+    let right = |said: &str| same(said, csrf);
+    let (request, right) = if let Some(said) = request.headers().get(CSRF_HEADER) {
+        let right = said.to_str().is_ok_and(right);
+        (request, right)
+    } else if is_form(request.headers()) {
+        let (parts, body) = request.into_parts();
+        let body = to_bytes(body, MAX_BODY_BYTES)
+            .await
+            .map_err(|_| error::too_long())?;
+        let right = field(&body, CSRF_FIELD).is_some_and(|said| right(&said));
+        (Request::from_parts(parts, Body::from(body)), right)
     } else {
-        Err(error::other_site())
-    }
+        (request, false)
+    };
+    right.then_some(request).ok_or_else(error::other_site)
 }
 
 /// Whether the body is a form's.

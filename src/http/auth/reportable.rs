@@ -1,8 +1,6 @@
 //! What a token with the scope `report` may report on. Such tokens are on devices that students can
 //! reach, so each names its subjects.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
 
 /// The most names in one token.
@@ -16,21 +14,15 @@ const MAX_REPORTABLE_BYTES: usize = 64;
 #[serde(try_from = "Vec<String>")]
 pub struct Reportable(Vec<String>);
 
-/// The names cannot be in a token.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// These are no names that a token could hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "up to {most} names of components and experiments are allowed, each of 1 to {bytes} letters, digits, \
+     dashes, dots and underscores, with one * at the end where it stands for all that begin so",
+    most = MAX_REPORTABLE,
+    bytes = MAX_REPORTABLE_BYTES
+)]
 pub struct ReportableError;
-
-impl fmt::Display for ReportableError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "up to {MAX_REPORTABLE} names of components and experiments are allowed, each of 1 to {MAX_REPORTABLE_BYTES} letters, digits, \
-             dashes, dots and underscores, with one * at the end where it stands for all that begin so"
-        )
-    }
-}
-
-impl std::error::Error for ReportableError {}
 
 impl TryFrom<Vec<String>> for Reportable {
     type Error = ReportableError;

@@ -132,7 +132,7 @@ impl Revocations {
     pub fn has_session(&self, session: &Session) -> bool {
         let ended = self.ended.read().unwrap_or_else(PoisonError::into_inner);
         // Version 0.1 kept sign-outs among the revoked tokens.
-        ended.has_signed_out(session)
+        ended.knows(&session.id, &session.pass.id)
             || ended.tokens.contains_key(&session.id)
             || ended.has_token(&session.pass)
     }
@@ -202,12 +202,7 @@ impl Ended {
                 .is_some_and(|not_before| token.issued < not_before)
     }
 
-    fn has_signed_out(&self, session: &Session) -> bool {
-        let own = self.sessions.get(&session.pass.id);
-        own.is_some_and(|own| own.contains_key(&session.id))
-    }
-
-    /// Removes expired entries.
+    /// Removes what would have ended by itself by now.
     fn prune(&mut self, now: Timestamp) -> Changes {
         if self.next_end.is_some_and(|next| now < next) {
             return Changes::new();

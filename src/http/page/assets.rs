@@ -5,10 +5,8 @@ use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 use std::sync::LazyLock;
 
-use super::bars;
-use super::palette;
-use super::shapes;
 use super::state::{STATES, State};
+use super::{bars, palette, shapes};
 
 /// The folder of all assets.
 pub(super) const FOLDER: &str = "/assets";

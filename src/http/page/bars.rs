@@ -2,6 +2,7 @@
 //! those not evaluated dotted.
 
 use std::fmt::Write;
+use std::slice;
 
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
@@ -135,15 +136,11 @@ impl Bar {
         }
     }
 
-    fn sum(&self, part: fn(&Bucket) -> i64) -> i64 {
-        self.cells.iter().map(part).sum()
-    }
-
     /// The share of the evaluated time in which it could be used; `None` where it was not
     /// evaluated.
     fn usable(&self) -> Option<String> {
-        let usable = self.sum(|cell| cell.ok + cell.degraded);
-        let evaluated = usable + self.sum(|cell| cell.down);
+        let usable = sum(&self.cells, |cell| cell.ok + cell.degraded);
+        let evaluated = usable + sum(&self.cells, |cell| cell.down);
         (evaluated > 0).then(|| percent(usable, evaluated))
     }
 
@@ -153,19 +150,7 @@ impl Bar {
             || "not evaluated in this time".to_owned(),
             |usable| format!("usable {usable} of the evaluated time"),
         )];
-        for (millis, as_str) in [
-            (self.sum(|cell| cell.down), "down"),
-            (self.sum(|cell| cell.degraded), "degraded"),
-            (self.sum(|cell| cell.unknown), "not evaluated"),
-            (self.sum(|cell| cell.gap), "without data"),
-        ] {
-            if millis >= SAID {
-                words.push(format!(
-                    "{} {as_str}",
-                    spell(SignedDuration::from_millis(millis))
-                ));
-            }
-        }
+        words.extend(said(&self.cells, SAID));
         if !self.booked.is_empty() {
             let whole = self
                 .booked
@@ -245,35 +230,40 @@ impl Bar {
             .collect()
     }
 
-    /// The time and states of a cell; `None` where it was simply ok.
-    fn tooltip(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
-        let parts = [
-            (cell.down, "down"),
-            (cell.degraded, "degraded"),
-            (cell.unknown, "not evaluated"),
-            (cell.gap, "without data"),
-        ];
-        let said: Vec<_> = parts
-            .iter()
-            .filter(|(millis, _)| *millis > 0)
-            .map(|(millis, as_str)| (*millis, *as_str))
-            .collect();
+    /// When a cell is and what it was like, where it was not simply ok.
+    fn telling(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
         let step = SignedDuration::try_from(self.scale.step).ok()?;
         let begins = step.checked_mul(i32::try_from(at).ok()?)?;
         let from = self.range.from.checked_add(begins).ok()?;
         let until = from.checked_add(step).ok()?;
-        let said: Vec<_> = said
-            .iter()
-            .map(|(millis, as_str)| {
-                format!("{} {as_str}", spell(SignedDuration::from_millis(*millis)))
-            })
-            .collect();
+        let said = said(slice::from_ref(cell), 1);
         (!said.is_empty()).then(|| (Range { from, until }, said.join(", ")))
     }
 }
 
-/// CSS classes for the positions of ticks, in steps of half a percent: our content security policy
-/// allows no inline styles.
+/// One kind of time of a cell, in milliseconds.
+type Part = fn(&Bucket) -> i64;
+
+fn sum(cells: &[Bucket], part: Part) -> i64 {
+    cells.iter().map(part).sum()
+}
+
+/// How long cells were not simply ok, in words; what is shorter than `least` is not said.
+fn said(cells: &[Bucket], least: i64) -> Vec<String> {
+    let parts: [(Part, &str); 4] = [
+        (|cell| cell.down, "down"),
+        (|cell| cell.degraded, "degraded"),
+        (|cell| cell.unknown, "not evaluated"),
+        (|cell| cell.gap, "without data"),
+    ];
+    let sums = parts.map(|(part, word)| (sum(cells, part), word));
+    let said = sums.into_iter().filter(|(millis, _)| *millis >= least);
+    said.map(|(millis, word)| format!("{} {word}", spell(SignedDuration::from_millis(millis))))
+        .collect()
+}
+
+/// The classes of the places of ticks, each half a percent further to the right: the policy of our
+/// pages allows no style in a page itself.
 pub(super) fn css() -> String {
     (0..=200_u32)
         .map(|place| format!(".t{place}{{left:{}.{}%}}", place / 2, place % 2 * 5))

@@ -5,13 +5,10 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 use maud::{Markup, html};
 
-use super::bars;
-use super::commands;
-use super::components;
 use super::filter::{MAX_ROWS, address, address_of};
 use super::history::Past;
 use super::layout::Frame;
-use super::outbox;
+use super::{bars, commands, components, outbox};
 
 use super::view::Experiment;
 use super::words::{self, clip};

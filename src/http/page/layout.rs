@@ -3,11 +3,9 @@
 use jiff::{SignedDuration, Timestamp};
 use maud::{DOCTYPE, Markup, html};
 
-use super::assets;
 use super::shapes::{shape, sprite};
 use super::state::{STATES, State, meaning};
-use super::view;
-use super::words;
+use super::{assets, view, words};
 use crate::cluster::View;
 use crate::http::Categories;
 use crate::http::auth::{Caller, Scope};

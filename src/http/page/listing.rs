@@ -5,13 +5,12 @@ use std::cmp::Ordering;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::components;
 use super::filter::{Filter, address};
 use super::layout::Frame;
-use super::overview;
 use super::state::{is_usable, rank};
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
+use super::{components, overview};
 
 /// The path of the list.
 pub(super) const PATH: &str = "/experiments";

@@ -81,7 +81,12 @@ impl Moment {
         self.framed(layout::page(&self.frame(), place, title, content))
     }
 
-    /// The same, and above it the result of the command that led here.
+    /// A page that is not renewed: it has a form to fill in, or shows what is over.
+    pub(super) fn still(&self, place: &str, title: &str, content: &Markup) -> Response {
+        self.framed(layout::still(&self.frame(), place, title, content))
+    }
+
+    /// A page of the navigation, and above it the result of the command that led here.
     pub(super) fn page_after(&self, place: &str, title: &str, content: &Markup) -> Response {
         let frame = self.frame();
         let flash = self.flash.as_ref().filter(|_| frame.acts);
@@ -100,9 +105,9 @@ impl Moment {
         }
     }
 
-    /// A page that any site may put into a frame.
-    pub(super) fn embeddable(&self, page: Markup) -> Response {
-        embeddable(&self.base, page)
+    /// A page for students, which any site may put into a frame.
+    pub(super) fn embeddable(&self, title: &str, content: &Markup) -> Response {
+        embeddable(&self.base, layout::plain(&self.frame(), title, content))
     }
 
     pub(super) fn frame(&self) -> Frame<'_> {

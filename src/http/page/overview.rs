@@ -7,15 +7,13 @@ use maud::{Markup, html};
 
 use super::bars::Bar;
 use super::commands::Kind;
-use super::components;
 use super::filter::{Filter, address, address_of};
 use super::layout::Frame;
-use super::pools;
-use super::services;
 use super::shapes::shape;
 use super::state::{Booking, STATES, State};
 use super::view::{self, Experiment, PoolCard};
 use super::words::{self, clip};
+use super::{components, pools, services};
 use engine::model::{SourceHealth, SourceName};
 use engine::{Counts, Snapshot};
 
@@ -254,7 +252,7 @@ pub(super) fn search(pools: &[PoolCard<'_>], filter: &Filter, path: &str, more: 
             label.unseen for="pool" { "Pool" }
             select #pool name="pool" {
                 option value="" { "any pool" }
-                @for pool in pools { option value=(pool.name) selected[filter.pool() == Some(pool.name)] { (clip(pool.name)) } }
+                @for pool in pools { option value=(pool.name()) selected[filter.pool() == Some(pool.name())] { (clip(pool.name())) } }
             }
             (more)
             button type="submit" { "Show" }

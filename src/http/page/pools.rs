@@ -27,13 +27,13 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
     html! {
         ul.pools {
             @for pool in pools {
-                li id=(address_of("p", pool.name)) {
-                    a class={ "edge-" (pool.worst().as_str()) } href=(address("pool", pool.name)) {
-                        span.pool { (clip(pool.name)) }
+                li id=(address_of("p", pool.name())) {
+                    a class={ "edge-" (pool.worst().as_str()) } href=(address("pool", pool.name())) {
+                        span.pool { (clip(pool.name())) }
                         (amount(pool))
-                        @if let Some(words) = severity(pool.severity, frame.now) { span.soft { (words) } }
+                        @if let Some(words) = severity(pool.view.standing.severity, frame.now) { span.soft { (words) } }
                         @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not evaluated" } }
-                        (dots(&pool.states))
+                        (dots(pool))
                     }
                 }
             }
@@ -43,7 +43,7 @@ pub(super) fn cards(frame: &Frame<'_>, pools: &[PoolCard<'_>]) -> Markup {
 
 /// How many can be used, as far as is known.
 pub(super) fn amount(pool: &PoolCard<'_>) -> Markup {
-    html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable) } } " of " (pool.total()) } }
+    html! { span.amount { b { @if pool.unknown() == pool.total() { "?" } @else { (pool.usable()) } } " of " (pool.total()) } }
 }
 
 /// Whether what works is enough for the bookings of the next 24 h, if there are any.
@@ -57,12 +57,12 @@ pub(super) fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     }
 }
 
-/// A dot for each experiment, bad ones with their shape. The text beside it says the same.
-pub(super) fn dots(states: &[State]) -> Markup {
+/// A dot for each experiment, bad ones with their shape. The words beside it say the same.
+pub(super) fn dots(pool: &PoolCard<'_>) -> Markup {
     html! {
         span.dots aria-hidden="true" {
-            @if states.len() <= MAX_DOTS {
-                @for state in states { span class={ "is-" (state.as_str()) } { (shape(state.as_str())) } }
+            @if pool.total() <= MAX_DOTS {
+                @for state in pool.members.iter().map(|of| of.state) { span class={ "is-" (state.as_str()) } { (shape(state.as_str())) } }
             }
         }
     }
@@ -73,18 +73,18 @@ pub(super) fn page(frame: &Frame<'_>) -> Markup {
     let pools = PoolCard::all(frame.snapshot);
     let rows = pools.iter().map(|pool| {
         [
-            html! { a.name href=(address("pool", pool.name)) { (clip(pool.name)) } },
+            html! { a.name href=(address("pool", pool.name())) { (clip(pool.name())) } },
             amount(pool),
-            html! { (pool.bookable) },
+            html! { (pool.bookable()) },
             html! {
-                @if let Some(words) = severity(pool.severity, frame.now) { (words) } @else { "nothing booked" }
-                @if let Some((booked, at)) = pool.busiest { span.soft.small { (booked) " booked at the same time, first at " (words::time(at, frame.now)) } }
+                @if let Some(words) = severity(pool.view.standing.severity, frame.now) { (words) } @else { "nothing booked" }
+                @if let Some(at) = pool.view.standing.peak_at { span.soft.small { (pool.view.standing.peak) " booked at the same time, first at " (words::time(at, frame.now)) } }
             },
             html! { span.tally { @for (state, count) in pool.tally() { (components::marked(state.as_str(), format!("{count} {}", state.as_str()))) } } },
             html! {
-                a href=(address_of("/lab", pool.name)) { "As students see it" }
+                a href=(address_of("/lab", pool.name())) { "As students see it" }
                 @if frame.acts && pool.tally().any(|(state, _)| state.is_bad()) {
-                    " " a.action href=(Kind::Acknowledge.address(&[("what", "pool"), ("name", pool.name)])) { "Acknowledge" span.unseen { " " (clip(pool.name)) } }
+                    " " a.action href=(Kind::Acknowledge.address(&[("what", "pool"), ("name", pool.name())])) { "Acknowledge" span.unseen { " " (clip(pool.name())) } }
                 }
             },
         ]
@@ -103,7 +103,7 @@ pub(super) fn lab(frame: &Frame<'_>, given: &PoolTitle) -> Markup {
     html! {
         h1 { "What works in the lab" }
         @if pools.is_empty() { (components::none("Nothing is known yet.")) }
-        ul.kinds { @for pool in &pools { li { (kind(pool, Some(&title(pool.name, given)))) } } }
+        ul.kinds { @for pool in &pools { li { (kind(pool, Some(&title(pool.name(), given)))) } } }
     }
 }
 
@@ -114,8 +114,8 @@ pub(super) fn lab_pool(
     given: &PoolTitle,
 ) -> Option<(String, Markup)> {
     let pools = PoolCard::all(frame.snapshot);
-    let pool = pools.iter().find(|pool| pool.name == name)?;
-    let title = title(pool.name, given);
+    let pool = pools.iter().find(|pool| pool.name() == name)?;
+    let title = title(pool.name(), given);
     let content = html! {
         p { a href="/lab" { "All kinds of experiments" } }
         h1 { (title) }
@@ -142,7 +142,7 @@ pub(super) fn title(name: &str, given: &PoolTitle) -> String {
 
 /// The state of one pool; with its title above where it is among others.
 fn kind(pool: &PoolCard<'_>, title: Option<&str>) -> Markup {
-    let (state, words) = match (pool.usable, pool.bookable) {
+    let (state, words) = match (pool.usable(), pool.bookable()) {
         (0, _) if pool.unknown() == pool.total() => (State::Unknown, "not known at the moment"),
         (0, _) => (State::Down, "none works at the moment"),
         (_, 0) => (State::Degraded, "works, but cannot be booked at the moment"),
@@ -153,8 +153,8 @@ fn kind(pool: &PoolCard<'_>, title: Option<&str>) -> Markup {
     };
     html! {
         div class={ "kind edge-" (state.as_str()) } {
-            @if let Some(title) = title { h2 { a href=(address_of("/lab", pool.name)) { (title) } } }
-            @if state != State::Unknown { p.amount { span { b { (pool.bookable) } " of " (pool.total()) " can be booked" } } }
+            @if let Some(title) = title { h2 { a href=(address_of("/lab", pool.name())) { (title) } } }
+            @if state != State::Unknown { p.amount { span { b { (pool.bookable()) } " of " (pool.total()) " can be booked" } } }
             p class={ "is-" (state.as_str()) } { (shape(state.as_str())) (words) }
         }
     }

@@ -7,17 +7,15 @@ use axum::http::{Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use maud::html;
 
-use super::commands;
 use super::filter::Filter;
-use super::layout;
 use super::moment::Moment;
 use super::overview::{self, Rows};
 use super::timeline::{self, Span};
 use super::view::Experiment;
 use super::web_state::WebState;
 use super::{
-    assets, categories, error_pages, experiment, history, holds, listing, login, outbox, pools,
-    reports, sources, wall,
+    assets, categories, commands, error_pages, experiment, history, holds, layout, listing, login,
+    outbox, pools, reports, sources, wall,
 };
 use crate::http::Routes;
 use crate::http::auth::Need;
@@ -66,11 +64,8 @@ async fn overview(moment: Moment, query: Result<Query<Filter>, QueryRejection>) 
 async fn experiments(moment: Moment, query: Result<Query<Filter>, QueryRejection>) -> Response {
     let filter = query.map(|Query(filter)| filter).unwrap_or_default();
     let frame = moment.frame();
-    moment.page(
-        listing::PATH,
-        "Experiments",
-        &listing::page(&frame, &filter),
-    )
+    let content = listing::page(&frame, &filter);
+    moment.page(listing::PATH, "Experiments", &content)
 }
 
 async fn timeline(moment: Moment, RawQuery(query): RawQuery) -> Response {
@@ -83,11 +78,8 @@ async fn timeline(moment: Moment, RawQuery(query): RawQuery) -> Response {
         .kept(|reader| history::laboratory(reader, span.range(moment.now)))
         .await;
     let frame = moment.frame();
-    moment.page(
-        "/timeline",
-        "Timeline",
-        &timeline::page(&frame, span, kept.as_ref()),
-    )
+    let content = timeline::page(&frame, span, kept.as_ref());
+    moment.page("/timeline", "Timeline", &content)
 }
 
 async fn experiment(
@@ -110,12 +102,8 @@ async fn experiment(
     let past = history::past(moment.reader.as_ref(), view, moment.now).await;
     let usual = state.reports.usual();
     let frame = moment.frame();
-    let content = experiment::page(
-        &frame,
-        &Experiment::of(&moment.snapshot, view),
-        &past,
-        &usual,
-    );
+    let experiment = Experiment::of(&moment.snapshot, view);
+    let content = experiment::page(&frame, &experiment, &past, &usual);
     moment.page_after("", &stub, &content)
 }
 
@@ -134,11 +122,8 @@ async fn sources(moment: Moment) -> Response {
         .kept(|reader| history::sources(reader, moment.now))
         .await;
     let frame = moment.frame();
-    moment.page(
-        "/sources",
-        "Sources",
-        &sources::page(&frame, changes.as_ref()),
-    )
+    let content = sources::page(&frame, changes.as_ref());
+    moment.page("/sources", "Sources", &content)
 }
 
 async fn holds(moment: Moment) -> Response {
@@ -154,15 +139,9 @@ async fn outbox(State(state): State<WebState>, moment: Moment) -> Response {
         .kept(|reader| history::outbox(reader, moment.now))
         .await;
     let frame = moment.frame();
-    moment.page(
-        "/outbox",
-        "Outbox",
-        &outbox::page(
-            &frame,
-            rows.as_ref(),
-            &outbox::Tests::of(&state, frame.acts),
-        ),
-    )
+    let tests = outbox::Tests::of(&state, frame.acts);
+    let content = outbox::page(&frame, rows.as_ref(), &tests);
+    moment.page("/outbox", "Outbox", &content)
 }
 
 async fn reports(
@@ -178,18 +157,13 @@ async fn reports(
     let report = state.reports.month(asked.as_deref(), moment.now).await;
     let months = state.reports.months(reports::MONTHS, moment.now);
     let content = reports::page(&moment.snapshot, &months, asked.as_deref(), &report);
-    moment.framed(layout::still(
-        &moment.frame(),
-        "/reports",
-        "Reports",
-        &content,
-    ))
+    moment.still("/reports", "Reports", &content)
 }
 
 async fn lab(State(state): State<WebState>, moment: Moment) -> Response {
     let frame = moment.frame();
     let kinds = pools::lab(&frame, &*state.title);
-    moment.embeddable(layout::plain(&frame, "The lab", &kinds))
+    moment.embeddable("The lab", &kinds)
 }
 
 async fn lab_pool(
@@ -200,12 +174,12 @@ async fn lab_pool(
     let frame = moment.frame();
     let pool = pool.map(|Path(pool)| pool).unwrap_or_default();
     if let Some((title, content)) = pools::lab_pool(&frame, &pool, &*state.title) {
-        return moment.embeddable(layout::plain(&frame, &title, &content));
+        return moment.embeddable(&title, &content);
     }
     let content = html! { h1 { "Not found" } p { "The lab has no pool of this name. " a href="/lab" { "All pools" } "." } };
     (
         StatusCode::NOT_FOUND,
-        moment.embeddable(layout::plain(&frame, "Not found", &content)),
+        moment.embeddable("Not found", &content),
     )
         .into_response()
 }

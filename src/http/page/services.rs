@@ -9,17 +9,14 @@ use super::filter::MAX_ROWS;
 use super::layout::Frame;
 use super::words::{self, clip};
 use crate::health::{Component, State};
-use crate::http::ServiceRow;
+use crate::http::{Categories, ServiceRow};
 
 /// The most former results that a row shows.
 const FORMER: usize = 3;
 
 /// All services, those that fail first; nothing where there are none.
 pub(super) fn section(frame: &Frame<'_>) -> Markup {
-    let mut services = frame
-        .categories
-        .map(crate::http::Categories::services)
-        .unwrap_or_default();
+    let mut services = services(frame);
     services.sort_by_key(|service| service.component.state().is_ok());
     let rows = services
         .iter()
@@ -36,12 +33,13 @@ pub(super) fn section(frame: &Frame<'_>) -> Markup {
     }
 }
 
+fn services(frame: &Frame<'_>) -> Vec<ServiceRow> {
+    frame.categories.map_or_else(Vec::new, Categories::services)
+}
+
 /// The names of those that fail.
 pub(super) fn failing(frame: &Frame<'_>) -> Vec<String> {
-    let services = frame
-        .categories
-        .map(crate::http::Categories::services)
-        .unwrap_or_default();
+    let services = services(frame);
     services
         .iter()
         .filter(|service| !service.component.state().is_ok())

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::state::{Booking, STATES, State, is_usable, mismatch_words, rank};
 use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
-    Affected, ExperimentView, Issue, NotifiedView, PageHealth, PoolView, Role, Severity, Snapshot,
-    SuppressionKind,
+    Affected, ExperimentView, Issue, PageHealth, PoolView, Role, Snapshot, SuppressionKind,
+    ToldView,
 };
 
 /// An experiment on the pages.
@@ -234,90 +234,64 @@ pub(super) enum Notified<'a> {
     NotYet,
 }
 
-/// Experiments that can replace each other, folded into one line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Experiments that can stand in for each other, folded into one line.
+#[derive(Debug, Clone)]
 pub(super) struct PoolCard<'a> {
-    /// Its name.
-    pub(super) name: &'a str,
-    /// The names of its experiments, sorted.
-    pub(super) names: Vec<&'a str>,
-    /// The state of each.
-    pub(super) states: Vec<State>,
-    /// How many can be used.
-    pub(super) usable: usize,
-    /// How many can be used and booked.
-    pub(super) bookable: usize,
-    /// Usable experiments compared with the bookings of the next 24 h.
-    pub(super) severity: Severity,
-    /// The most bookings at the same time within 24 h, and when that is first; `None` without
-    /// bookings.
-    pub(super) busiest: Option<(usize, Timestamp)>,
-    /// How many are in each state, in the order of [`STATES`].
-    counts: [usize; STATES.len()],
+    /// What the engine says of it.
+    pub(super) view: &'a PoolView,
+    /// Its experiments, sorted by name.
+    pub(super) members: Vec<Experiment<'a>>,
 }
 
 impl<'a> PoolCard<'a> {
     /// All pools, sorted by name.
     pub(super) fn all(snapshot: &'a Snapshot) -> Vec<Self> {
-        snapshot
-            .standings
-            .iter()
-            .map(|pool| Self::of(snapshot, pool))
-            .collect()
-    }
-
-    fn of(snapshot: &'a Snapshot, pool: &'a PoolView) -> Self {
-        let (severity, counts) = (pool.standing.severity, [0; STATES.len()]);
-        let busiest = pool.standing.peak_at.map(|at| (pool.standing.peak, at));
-        let mut card = Self {
-            name: &pool.name,
-            names: Vec::new(),
-            states: Vec::new(),
-            usable: 0,
-            bookable: 0,
-            severity,
-            busiest,
-            counts,
+        let card = |view: &'a PoolView| {
+            let members = view.members.iter();
+            let members = members.filter_map(|stub| snapshot.experiment(stub.as_str()));
+            Self {
+                view,
+                members: members.map(|view| Experiment::of(snapshot, view)).collect(),
+            }
         };
-        for view in pool
-            .members
-            .iter()
-            .filter_map(|stub| snapshot.experiment(stub.as_str()))
-        {
-            card.take_in(&Experiment::of(snapshot, view));
-        }
-        card
+        snapshot.standings.iter().map(card).collect()
     }
 
-    fn take_in(&mut self, experiment: &Experiment<'a>) {
-        let usable = is_usable(experiment.state);
-        self.names.push(experiment.name());
-        self.states.push(experiment.state);
-        self.usable += usize::from(usable);
-        self.bookable += usize::from(usable && experiment.booking == Booking::Bookable);
-        for (state, count) in STATES.into_iter().zip(&mut self.counts) {
-            *count += usize::from(state == experiment.state);
-        }
+    /// Its name.
+    pub(super) fn name(&self) -> &'a str {
+        &self.view.name
+    }
+
+    /// How many can be used.
+    pub(super) fn usable(&self) -> usize {
+        let members = self.members.iter();
+        members.filter(|of| is_usable(of.state)).count()
+    }
+
+    /// How many can be used and booked.
+    pub(super) fn bookable(&self) -> usize {
+        let usable = self.members.iter().filter(|of| is_usable(of.state));
+        usable.filter(|of| of.booking == Booking::Bookable).count()
     }
 
     /// How many experiments it has.
     pub(super) fn total(&self) -> usize {
-        self.states.len()
+        self.members.len()
     }
 
     /// How many are not evaluated.
     pub(super) fn unknown(&self) -> usize {
-        self.tally()
-            .find(|(state, _)| *state == State::Unknown)
-            .map_or(0, |(_, count)| count)
+        self.count(State::Unknown)
+    }
+
+    fn count(&self, state: State) -> usize {
+        self.members.iter().filter(|of| of.state == state).count()
     }
 
     /// The states that occur in it, from bad to good, each with its count.
     pub(super) fn tally(&self) -> impl Iterator<Item = (State, usize)> {
-        STATES
-            .into_iter()
-            .zip(self.counts)
-            .rev()
+        let all = STATES.into_iter().rev();
+        all.map(|state| (state, self.count(state)))
             .filter(|(_, count)| *count > 0)
     }
 

@@ -6,16 +6,14 @@ use std::cmp::Reverse;
 use jiff::Timestamp;
 use maud::{Markup, html};
 
-use super::components;
 use super::filter::{Filter, address_of};
 use super::layout::Frame;
 use super::overview::{self, Rows};
-use super::pools;
-use super::services;
 use super::shapes::shape;
 use super::state::rank;
 use super::view::{Experiment, PoolCard};
 use super::words::{self, clip};
+use super::{components, pools, services};
 
 /// The most problems that get a card; more could not be read from a distance.
 const MAX_CARDS: usize = 24;
@@ -92,7 +90,7 @@ fn in_one_line(title: &str, names: impl Iterator<Item = String>) -> Markup {
 /// is nothing else on the screen.
 fn pools(frame: &Frame<'_>, filter: &Filter, alone: bool) -> Markup {
     let mut all = PoolCard::all(frame.snapshot);
-    all.retain(|pool| filter.pool().is_none_or(|of| of == pool.name));
+    all.retain(|pool| filter.pool().is_none_or(|of| of == pool.name()));
     let total = all.iter().map(PoolCard::total).sum::<usize>();
     let named = total <= MAX_NAMES;
     html! {
@@ -101,15 +99,15 @@ fn pools(frame: &Frame<'_>, filter: &Filter, alone: bool) -> Markup {
                 h2.unseen #pools { "Pools" }
                 ul { @for pool in &all {
                     li class={ "edge-" (pool.worst().as_str()) } {
-                        span.pool { (clip(pool.name)) }
+                        span.pool { (clip(pool.name())) }
                         (pools::amount(pool))
-                        @if let Some(words) = pools::severity(pool.severity, frame.now) { span.soft { (words) } }
+                        @if let Some(words) = pools::severity(pool.view.standing.severity, frame.now) { span.soft { (words) } }
                         @if pool.unknown() > 0 { span.soft { (pool.unknown()) " not evaluated" } }
                         @if named {
-                            span.tiles { @for (name, state) in pool.names.iter().zip(&pool.states) {
+                            span.tiles { @for (name, state) in pool.members.iter().map(|of| (of.name(), of.state)) {
                                 span class={ "is-" (state.as_str()) } { (shape(state.as_str())) " " (clip(name)) span.unseen { " " (state.as_str()) } }
                             } }
-                        } @else { (pools::dots(&pool.states)) }
+                        } @else { (pools::dots(pool)) }
                     }
                 } }
             }

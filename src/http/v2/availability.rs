@@ -17,6 +17,7 @@ use tokio_util::sync::CancellationToken;
 use utoipa::ToSchema;
 
 use super::params::Params;
+use super::words::Rows;
 use crate::http::auth::Need;
 use crate::http::error::{self, ApiError, ApiResult, Reason};
 use crate::http::json::answer;
@@ -76,26 +77,7 @@ enum Format {
     Html,
 }
 
-/// The subjects of the rows of a report.
-#[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum Rows {
-    Experiment,
-    Pool,
-    Month,
-}
-
-impl From<Rows> for By {
-    fn from(rows: Rows) -> Self {
-        match rows {
-            Rows::Experiment => Self::Experiment,
-            Rows::Pool => Self::Pool,
-            Rows::Month => Self::Month,
-        }
-    }
-}
-
-/// The requested report.
+/// Which report is asked for.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `availability` reads")]

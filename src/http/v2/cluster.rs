@@ -1,9 +1,12 @@
 //! The replicas of this labwatch: which of them leads, and giving the lead up.
 
+use std::time::Duration;
+
 use axum::extract::State;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::each;
 use super::outcome::IdempotencyKey;
 use super::params::NoParams;
 use super::time::Timestamp;
@@ -104,61 +107,44 @@ struct EtcdState<'a> {
     unknown_entries: usize,
 }
 
-impl<'a> Replica<'a> {
-    fn new(peer: &'a Peer, private: bool) -> Self {
-        Self {
-            name: &peer.name,
-            url: private.then_some(&peer.url),
-            version: &peer.version,
-        }
-    }
-}
-
-impl<'a> Cluster<'a> {
-    fn solo() -> Self {
-        Self {
-            mode: Mode::Solo,
-            name: None,
-            role: Role::from(engine::Role::Leader),
-            acts_alone: false,
-            since: None,
-            leader: None,
-            replicas: Vec::new(),
-            lease_seconds: None,
-            lease_left_seconds: None,
-            etcd: None,
-        }
-    }
-
-    fn of(view: &'a View, left: f64, private: bool) -> Self {
+impl<'a> EtcdState<'a> {
+    fn new(view: &'a View, private: bool) -> Self {
         let fault = match &view.etcd {
             Etcd::Fault { detail, .. } if private => Some(detail.as_str()),
             Etcd::Fault { what, .. } => Some(*what),
             Etcd::Connecting | Etcd::Ok => None,
         };
-        let leads = view.role == engine::Role::Leader;
         Self {
-            mode: Mode::Etcd,
-            name: Some(&view.this.name),
-            role: view.role.into(),
-            acts_alone: view.acts_alone,
-            since: Some(view.since.into()),
-            leader: view.leader.as_ref().map(|peer| Replica::new(peer, private)),
-            replicas: view
-                .replicas
-                .iter()
-                .map(|peer| Replica::new(peer, private))
-                .collect(),
-            lease_seconds: Some(view.lease.as_secs_f64()),
-            lease_left_seconds: leads.then_some(left),
-            etcd: Some(EtcdState {
-                ok: view.etcd == Etcd::Ok,
-                since: view.etcd_since.into(),
-                fault,
-                heard: view.last_answer.map(Timestamp::from),
-                revision: view.revision,
-                unknown_entries: view.unknown,
-            }),
+            ok: view.etcd == Etcd::Ok,
+            since: view.etcd_since.into(),
+            fault,
+            heard: view.heard.map(Timestamp::from),
+            revision: view.revision,
+            unknown_entries: view.unknown,
+        }
+    }
+}
+
+impl<'a> Cluster<'a> {
+    /// As the replica with this view has it; without one it is the only one.
+    fn new(view: Option<&'a View>, left: f64, private: bool) -> Self {
+        let role = view.map_or(engine::Role::Leader, |view| view.role);
+        let replica = |peer: &'a Peer| Replica {
+            name: &peer.name,
+            url: private.then_some(&peer.url),
+            version: &peer.version,
+        };
+        Self {
+            mode: view.map_or(Mode::Solo, |_| Mode::Etcd),
+            name: view.map(|view| &*view.this.name),
+            role: role.into(),
+            acts_alone: view.is_some_and(|view| view.acts_alone),
+            since: view.map(|view| view.since.into()),
+            leader: view.and_then(|view| view.leader.as_ref()).map(replica),
+            replicas: view.map_or_else(Vec::new, |view| each(&view.replicas, replica)),
+            lease_seconds: view.map(|view| view.lease.as_secs_f64()),
+            lease_left_seconds: view.filter(|_| role == engine::Role::Leader).map(|_| left),
+            etcd: view.map(|view| EtcdState::new(view, private)),
         }
     }
 }
@@ -172,12 +158,10 @@ async fn cluster(State(cluster): State<MaybeCluster>, caller: Caller, _: NoParam
 }
 
 fn shown(cluster: Option<&ClusterState>, caller: &Caller) -> ApiResult {
-    let Some(cluster) = cluster else {
-        return answer(&Cluster::solo());
-    };
-    let view = cluster.view.borrow().clone();
-    let left = (cluster.left)().as_secs_f64();
-    answer(&Cluster::of(&view, left, caller.may_see_private()))
+    let view = cluster.map(|cluster| cluster.view.borrow().clone());
+    let left = cluster.map_or(Duration::ZERO, |cluster| (cluster.left)());
+    let (left, private) = (left.as_secs_f64(), caller.may_see_private());
+    answer(&Cluster::new(view.as_deref(), left, private))
 }
 
 /// Makes the replica that answers give the lead up, so that another one takes over. What is under

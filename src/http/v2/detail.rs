@@ -8,11 +8,11 @@ use jiff::SignedDuration;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::history;
 use super::params::NoParams;
 use super::summary::Line;
 use super::time::Timestamp;
 use super::words::{Bookable, Fault, Health, PageHealth};
+use super::{each, history};
 use crate::http::auth::Viewer;
 use crate::http::error::{self, ApiResult};
 use crate::http::json::answer;
@@ -193,54 +193,30 @@ pub(super) async fn experiment(
 
 impl<'a> ExperimentDetail<'a> {
     fn new(view: &'a ExperimentView, snapshot: &'a Snapshot, sight: Visibility) -> Self {
-        let resources: Vec<_> = view
-            .resources
-            .iter()
-            .map(|resource| resource.name.clone())
-            .collect();
-        let booked = snapshot
-            .calendar
-            .next_day(&resources, snapshot.at)
-            .into_iter();
+        let resources = each(&view.resources, |resource| resource.name.clone());
+        let booked = snapshot.calendar.next_day(&resources, snapshot.at);
+        let (relay, jump) = (
+            snapshot.source(SourceName::Relay),
+            snapshot.source(SourceName::Jump),
+        );
         Self {
             experiment: Line::new(view),
             advice: view.advice.as_deref().filter(|_| sight.is_full()),
             first_seen: view.first_seen.into(),
             last_listed: view.last_listed.map(Timestamp::from),
-            resources: view
-                .resources
-                .iter()
-                .map(|resource| Resource::new(resource, sight))
-                .collect(),
-            streams: view
-                .streams
-                .iter()
-                .map(|stream| Contact::stream(stream, snapshot.source(SourceName::Relay), sight))
-                .collect(),
-            jump: Contact::login(view, snapshot.source(SourceName::Jump), sight),
-            pages: view
-                .pages
-                .iter()
-                .map(|page| ExperimentPage::new(page, sight))
-                .collect(),
-            notified: snapshot
-                .notified(view.stub.as_str())
-                .iter()
-                .map(Notified::new)
-                .collect(),
-            booked: booked
-                .map(|of| Slot {
-                    start: of.start.into(),
-                    end: of.end.into(),
-                    started: of.started,
-                })
-                .collect(),
-            events: view
-                .events
-                .iter()
-                .rev()
-                .map(|event| history::Event::new(None, event))
-                .collect(),
+            resources: each(&view.resources, |of| Resource::new(of, sight)),
+            streams: each(&view.streams, |of| Contact::stream(of, relay, sight)),
+            jump: Contact::login(view, jump, sight),
+            pages: each(&view.pages, |page| ExperimentPage::new(page, sight)),
+            notified: each(snapshot.notified(view.stub.as_str()), Told::new),
+            booked: each(&booked, |of| Slot {
+                start: of.start.into(),
+                end: of.end.into(),
+                started: of.started,
+            }),
+            events: each(view.events.iter().rev(), |event| {
+                history::Event::new(None, event)
+            }),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::each;
 use super::json_cache::List;
 use super::lab_forms::{Counts, Source};
 use super::live::{Reset, ResetReason, json};
@@ -27,7 +28,14 @@ pub(super) struct Differ {
     changed: u64,
     experiments: List,
     counts: Counts,
-    sources: Vec<(SourceHealth, Link, usize)>,
+    sources: Vec<Standing>,
+}
+
+/// How a source is, without the time of its newest report, which changes all the time.
+type Standing = (SourceHealth, Link, usize);
+
+fn standings(sources: &[Source]) -> Vec<Standing> {
+    each(sources, Source::standing)
 }
 
 /// An experiment that was removed.
@@ -43,10 +51,7 @@ impl Differ {
             changed: snapshot.changed,
             experiments: Arc::clone(&snapshot.experiments),
             counts: Counts::of(snapshot),
-            sources: Source::all(snapshot, Visibility::PUBLIC)
-                .iter()
-                .map(Source::standing)
-                .collect(),
+            sources: standings(&Source::all(snapshot, Visibility::PUBLIC)),
         }
     }
 
@@ -72,12 +77,9 @@ impl Differ {
             }
         }
         let sources = Source::all(snapshot, Visibility::PUBLIC);
-        if !sources
-            .iter()
-            .map(Source::standing)
-            .eq(self.sources.iter().copied())
-        {
-            self.sources = sources.iter().map(Source::standing).collect();
+        let standings = standings(&sources);
+        if standings != self.sources {
+            self.sources = standings;
             changes.push(("sources", json(&sources)));
         }
         changes

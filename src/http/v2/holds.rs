@@ -3,20 +3,18 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::body::Json;
-use super::outcome::{
-    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
-};
+use super::outcome::{self, Commanding, Done, DryRun, IdempotencyKey, IfMatch, Made, Would};
 use super::page::{Page, PageParams, Paging};
 use super::params::NoParams;
 use super::summary::Bookings;
 use super::time::Timestamp;
-use crate::http::auth::{Caller, Need, Scope};
+use crate::http::auth::{Need, Scope};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
@@ -165,19 +163,12 @@ struct MakeHold {
     (status = 200, response = Would),
     (status = 201, response = Made),
 ))]
-async fn make_hold(
-    State(state): State<OrderState>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-    Json(body): Json<MakeHold>,
-) -> ApiResult {
-    let dry_run = is_dry_run(query.as_deref())?;
+async fn make_hold(order: Commanding, Json(body): Json<MakeHold>) -> ApiResult {
     let resource = name(&body.resource)?;
     let place = format!("{LIST}/{}", escaped(resource.as_str()));
     let reason = body.reason;
-    carry_out(&state, &caller, Command::Hold { resource, reason }, dry_run)
-        .await?
-        .made_at(&place)
+    let made = order.carry_out(Command::Hold { resource, reason }).await?;
+    made.made_at(&place)
 }
 
 /// Ends a person's hold: labwatch evaluates the resource again and switches it by the health of its
@@ -187,21 +178,15 @@ async fn make_hold(
     (status = 200, response = Done),
 ))]
 async fn end_hold(
-    State(state): State<OrderState>,
-    caller: Caller,
     Named(resource): Named<String>,
-    RawQuery(query): RawQuery,
+    order: Commanding,
     headers: HeaderMap,
 ) -> ApiResult {
-    let dry_run = is_dry_run(query.as_deref())?;
     let resource = name(&resource)?;
-    let snapshot = Arc::clone(&state.snapshots.borrow());
-    if let Some(hold) = Hold::find(&snapshot, resource.as_str()) {
+    if let Some(hold) = Hold::find(&order.snapshot(), resource.as_str()) {
         outcome::check(&headers, &hold)?;
     }
-    carry_out(&state, &caller, Command::Enable { resource }, dry_run)
-        .await?
-        .ended()
+    order.carry_out(Command::Enable { resource }).await?.ended()
 }
 
 fn name(text: &str) -> ApiResult<ResourceName> {

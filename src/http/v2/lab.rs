@@ -7,6 +7,7 @@ use axum::http::Uri;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::each;
 use super::lab_forms::{Counts, Source};
 use super::page::{Page, PageParams, Paging};
 use super::params::NoParams;
@@ -183,19 +184,13 @@ pub(super) async fn lab(
         short_pools: snapshot.standings.iter().filter(short).count(),
         holds: snapshot.holds.len(),
         overdue_holds: snapshot.holds.iter().filter(|hold| hold.overdue).count(),
-        causes: snapshot
-            .causes
-            .iter()
-            .map(|cause| CommonCause::new(cause, sight))
-            .collect(),
+        causes: each(snapshot.causes.iter(), |cause| {
+            CommonCause::new(cause, sight)
+        }),
         sources: Source::all(&snapshot, sight),
         blind_since: snapshot.blind.map(Timestamp::from),
         manifest_lost_since: snapshot.manifest_lost.map(Timestamp::from),
-        routes: snapshot
-            .routes
-            .iter()
-            .map(|route| Way::new(route, sight))
-            .collect(),
+        routes: each(snapshot.routes.iter(), |route| Way::new(route, sight)),
         sampling: Sampling {
             streams: snapshot.sampling.streams,
             round_seconds: snapshot.sampling.round.as_secs_f64(),
@@ -207,13 +202,10 @@ pub(super) async fn lab(
 
 impl CommonCause {
     fn new(cause: &Cause, sight: Visibility) -> Self {
+        let label = cause.label_private.show(sight);
         Self {
             kind: cause.kind.into(),
-            label: if let Some(label) = cause.label_private.show(sight) {
-                label.clone()
-            } else {
-                cause.label_public.clone()
-            },
+            label: label.unwrap_or(&cause.label_public).clone(),
             experiments: cause.stubs.iter().map(ToString::to_string).collect(),
             of: cause.of,
             began: cause.began.wall().into(),

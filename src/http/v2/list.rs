@@ -94,24 +94,14 @@ impl<'a> Filter<'a> {
     }
 
     fn takes(&self, view: &ExperimentView) -> bool {
-        self.states
-            .as_ref()
-            .is_none_or(|states| states.contains(&view.health.into()))
-            && self
-                .bookable
-                .as_ref()
-                .is_none_or(|bookable| bookable.contains(&view.bookable().into()))
-            && self
-                .pool
-                .is_none_or(|pool| pool.members.binary_search(&view.stub).is_ok())
-            && self
-                .category
-                .as_ref()
-                .is_none_or(|members| members.contains(view.stub.as_str()))
-            && self
-                .search
-                .as_ref()
-                .is_none_or(|text| names(view).any(|name| name.to_lowercase().contains(text)))
+        let (states, bookable) = (self.states.as_ref(), self.bookable.as_ref());
+        let (category, search) = (self.category.as_ref(), self.search.as_ref());
+        let stub = &view.stub;
+        states.is_none_or(|states| states.contains(&view.health.into()))
+            && bookable.is_none_or(|bookable| bookable.contains(&view.bookable().into()))
+            && (self.pool).is_none_or(|pool| pool.members.binary_search(stub).is_ok())
+            && category.is_none_or(|members| members.contains(stub.as_str()))
+            && search.is_none_or(|text| names(view).any(|of| of.to_lowercase().contains(text)))
     }
 }
 

@@ -44,6 +44,11 @@ mod time;
 mod tokens;
 mod words;
 
+/// What `make` makes of each of these.
+fn each<'a, T: 'a, U>(of: impl IntoIterator<Item = &'a T>, make: impl Fn(&'a T) -> U) -> Vec<U> {
+    of.into_iter().map(make).collect()
+}
+
 pub use availability::{NoReport, ReportSource, ReportSourcing, Reports, report_routes};
 pub use category_handle::{Categories, ServiceRow};
 pub(super) use docs::routes as docs_routes;

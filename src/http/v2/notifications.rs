@@ -12,6 +12,7 @@ use super::body::Json;
 use super::outcome::{DryRun, IdempotencyKey, is_dry_run};
 use super::params::NoParams;
 use super::time::Timestamp;
+use super::words::TestState;
 use crate::http::auth::{Caller, Need, Noted, Scope};
 use crate::http::commands::{OrderState, TestOutcome, TestedRecipient, TestedRoute};
 use crate::http::error::ApiResult;
@@ -60,19 +61,7 @@ struct RouteTest {
     recipients: Vec<RecipientTest>,
 }
 
-/// The outcome of a test message.
-#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
-#[serde(rename_all = "lowercase")]
-enum TestState {
-    /// Not known yet, or nothing was sent.
-    Pending,
-    /// The other side has accepted it.
-    Taken,
-    /// It was not accepted.
-    Failed,
-}
-
-/// A recipient and its outcome.
+/// A recipient with what became of a test.
 #[derive(Debug, Serialize, ToSchema)]
 struct RecipientTest {
     /// The mail address, or the address of a program.
@@ -105,14 +94,13 @@ impl From<&TestedRoute> for RouteTest {
 
 impl From<&TestedRecipient> for RecipientTest {
     fn from(tested: &TestedRecipient) -> Self {
-        let (state, problem) = match &tested.outcome {
-            TestOutcome::Pending => (TestState::Pending, None),
-            TestOutcome::Taken => (TestState::Taken, None),
-            TestOutcome::Failed(why) => (TestState::Failed, Some(why.clone())),
+        let problem = match &tested.outcome {
+            TestOutcome::Failed(why) => Some(why.clone()),
+            TestOutcome::Pending | TestOutcome::Taken => None,
         };
         Self {
             recipient: tested.recipient.clone(),
-            state,
+            state: (&tested.outcome).into(),
             problem,
         }
     }

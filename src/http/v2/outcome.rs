@@ -1,11 +1,16 @@
 //! The effect of a command or of its dry run, and the answer to it.
 
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
 use axum::http::header::LOCATION;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::IntoResponse;
 use serde::Serialize;
 use utoipa::{ToResponse, ToSchema};
 
+use super::each;
 use super::params::Params;
 use super::summary::Bookings;
 use crate::http::auth::{Caller, Noted};
@@ -13,7 +18,8 @@ use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::etag::Tag;
 use crate::http::json::{answer, rendered};
-use engine::{Command, Impact, Receipt};
+use engine::model::Visibility;
+use engine::{Command, Impact, Receipt, Snapshot};
 
 /// The mode of a command.
 #[derive(utoipa::IntoParams)]
@@ -110,11 +116,7 @@ impl Outcome {
     }
 
     pub(super) fn would(effect: Impact) -> Self {
-        let experiments = effect
-            .stubs
-            .iter()
-            .map(|stub| stub.as_str().to_owned())
-            .collect();
+        let experiments = each(&effect.stubs, |stub| stub.as_str().to_owned());
         Self {
             done: false,
             kept: false,
@@ -158,18 +160,45 @@ pub(super) fn is_dry_run(query: Option<&str>) -> ApiResult<bool> {
     Params::parse(query, &["dry_run"])?.flag("dry_run")
 }
 
-/// Carries out a command, or its dry run.
-pub(super) async fn carry_out(
-    state: &OrderState,
-    caller: &Caller,
-    command: Command,
+/// The way of a command of this caller, who may only want to know what it would do.
+pub(super) struct Commanding {
+    state: OrderState,
+    caller: Caller,
     dry_run: bool,
-) -> ApiResult<Outcome> {
-    let by = caller.name().to_owned();
-    if dry_run {
-        return Ok(Outcome::would(state.preview(&command, &by)?));
+}
+
+impl FromRequestParts<OrderState> for Commanding {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &OrderState) -> ApiResult<Self> {
+        Ok(Self {
+            state: state.clone(),
+            caller: parts.extensions.get().cloned().unwrap_or_default(),
+            dry_run: is_dry_run(parts.uri.query())?,
+        })
     }
-    Ok(Outcome::did(state.give(command, by).await?))
+}
+
+impl Commanding {
+    /// The newest snapshot.
+    pub(super) fn snapshot(&self) -> Arc<Snapshot> {
+        Arc::clone(&self.state.snapshots.borrow())
+    }
+
+    /// What the caller may see.
+    pub(super) fn visibility(&self) -> Visibility {
+        self.caller.visibility()
+    }
+
+    /// Gives a command, or says what it would do.
+    pub(super) async fn carry_out(self, command: Command) -> ApiResult<Outcome> {
+        let by = self.caller.name();
+        if self.dry_run {
+            return Ok(Outcome::would(self.state.preview(&command, by)?));
+        }
+        let given = self.state.give(command, by.to_owned());
+        Ok(Outcome::did(given.await?))
+    }
 }
 
 /// Whether what is to be changed is as the request believes, where it says so. `shown` is what

@@ -141,14 +141,11 @@ impl Reader {
     /// The next data; `None` at the end.
     async fn more(&mut self) -> Option<Bytes> {
         loop {
-            let now = jiff::Timestamp::now();
-            let (holds, lasts) = match &self.validity {
-                Some(validity) => (validity.holds(now), validity.lasts(now)),
-                None => (true, None),
-            };
-            if !holds {
+            if !self.still_holds() {
                 return None;
             }
+            let validity = self.validity.as_ref();
+            let lasts = validity.and_then(|validity| validity.lasts(jiff::Timestamp::now()));
             match self.listener.next() {
                 Next::Changes(changes, _) => return Some(changes),
                 Next::Lost => return None,

@@ -4,6 +4,7 @@
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::each;
 use super::time::Timestamp;
 use super::words::{
     Bookable, Evidence, Health, JumpHealth, Mismatch, StreamHealth, SuppressionKind,
@@ -136,11 +137,7 @@ impl<'a> Line<'a> {
             bookings: Bookings::new(view.affected),
             jump: view.jump.into(),
             streams: view.streams.iter().map(Stream::new).collect(),
-            resources: view
-                .resources
-                .iter()
-                .map(|resource| resource.name.as_str())
-                .collect(),
+            resources: each(&view.resources, |resource| resource.name.as_str()),
             grace_until: view.grace_until.map(Timestamp::from),
         }
     }
@@ -169,13 +166,10 @@ impl<'a> Stream<'a> {
 }
 
 pub(super) fn issues(issues: &[engine::Issue]) -> Vec<Issue> {
-    issues
-        .iter()
-        .map(|issue| Issue {
-            code: issue.code(),
-            text: issue.to_string(),
-        })
-        .collect()
+    each(issues, |issue| Issue {
+        code: issue.code(),
+        text: issue.to_string(),
+    })
 }
 
 /// The reason of the resource that decides whether the experiment can be booked.

@@ -3,22 +3,20 @@
 
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::body::Json;
-use super::outcome::{
-    self, Done, DryRun, IdempotencyKey, IfMatch, Made, Would, carry_out, is_dry_run,
-};
+use super::outcome::{self, Commanding, Done, DryRun, IdempotencyKey, IfMatch, Made, Would};
 use super::page::{Page, PageParams, Paging};
 use super::params::NoParams;
 use super::schedule::Schedule;
 use super::suppression_forms::{Acknowledge, AcknowledgeForm, MakeSilence, PlanMaintenance};
 use super::time::Timestamp;
 use super::words::{Health, SubjectKind};
-use crate::http::auth::{Caller, Need, Scope, Viewer};
+use crate::http::auth::{Need, Scope, Viewer};
 use crate::http::commands::OrderState;
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
@@ -247,30 +245,14 @@ fn find<T>(
 
 /// Ends the suppression of this id and kind.
 async fn end<T: Serialize>(
-    state: &OrderState,
-    caller: &Caller,
+    order: Commanding,
     id: &str,
-    (query, headers): (Option<&str>, &HeaderMap),
+    headers: &HeaderMap,
     make: impl Fn(&NoteView) -> Option<T>,
 ) -> ApiResult {
-    let dry_run = is_dry_run(query)?;
-    let (id, entry) = find(&newest(state), id, make)?;
+    let (id, entry) = find(&order.snapshot(), id, make)?;
     outcome::check(headers, &entry)?;
-    carry_out(state, caller, Command::Remove { id }, dry_run)
-        .await?
-        .ended()
-}
-
-/// Creates a suppression.
-async fn make(
-    state: &OrderState,
-    caller: &Caller,
-    query: Option<&str>,
-    command: Command,
-    list: &str,
-) -> ApiResult {
-    let dry_run = is_dry_run(query)?;
-    carry_out(state, caller, command, dry_run).await?.made(list)
+    order.carry_out(Command::Remove { id }).await?.ended()
 }
 
 fn newest(state: &OrderState) -> Arc<Snapshot> {
@@ -304,14 +286,9 @@ macro_rules! nouns {
         #[utoipa::path(delete, path = $one, tag = "suppressions", params(("id" = u64, Path, description = "Its id"), DryRun, IfMatch), responses(
             (status = 200, response = Done),
         ))]
-        async fn $end(
-            State(state): State<OrderState>,
-            caller: Caller,
-            Named(id): Named<String>,
-            RawQuery(query): RawQuery,
-            headers: HeaderMap,
-        ) -> ApiResult {
-            end(&state, &caller, &id, (query.as_deref(), &headers), |note| <$view>::of(note, caller.visibility())).await
+        async fn $end(Named(id): Named<String>, order: Commanding, headers: HeaderMap) -> ApiResult {
+            let sight = order.visibility();
+            end(order, &id, &headers, |note| <$view>::of(note, sight)).await
         }
     )*};
 }
@@ -337,14 +314,9 @@ nouns! {
     (status = 200, response = Would),
     (status = 201, response = Made),
 ))]
-async fn acknowledge(
-    State(state): State<OrderState>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-    Json(body): Json<Acknowledge>,
-) -> ApiResult {
-    let list = "/api/v2/acknowledgements";
-    make(&state, &caller, query.as_deref(), body.command()?, list).await
+async fn acknowledge(order: Commanding, Json(body): Json<Acknowledge>) -> ApiResult {
+    let made = order.carry_out(body.command()?).await?;
+    made.made("/api/v2/acknowledgements")
 }
 
 /// Suppresses notifications about some experiments for a while.
@@ -352,14 +324,9 @@ async fn acknowledge(
     (status = 200, response = Would),
     (status = 201, response = Made),
 ))]
-async fn make_silence(
-    State(state): State<OrderState>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-    Json(body): Json<MakeSilence>,
-) -> ApiResult {
-    let list = "/api/v2/silences";
-    make(&state, &caller, query.as_deref(), body.command()?, list).await
+async fn make_silence(order: Commanding, Json(body): Json<MakeSilence>) -> ApiResult {
+    let made = order.carry_out(body.command()?).await?;
+    made.made("/api/v2/silences")
 }
 
 /// Plans maintenance: once, or every week in a time zone.
@@ -368,12 +335,7 @@ async fn make_silence(
     (status = 200, response = Would),
     (status = 201, response = Made),
 ))]
-async fn plan_maintenance(
-    State(state): State<OrderState>,
-    caller: Caller,
-    RawQuery(query): RawQuery,
-    Json(body): Json<PlanMaintenance>,
-) -> ApiResult {
-    let list = "/api/v2/maintenance-windows";
-    make(&state, &caller, query.as_deref(), body.command()?, list).await
+async fn plan_maintenance(order: Commanding, Json(body): Json<PlanMaintenance>) -> ApiResult {
+    let made = order.carry_out(body.command()?).await?;
+    made.made("/api/v2/maintenance-windows")
 }

@@ -16,7 +16,7 @@ use super::params::Params;
 use super::time::Timestamp;
 use crate::http::auth::authenticator::Authenticator;
 use crate::http::auth::login::never_kept;
-use crate::http::auth::{Caller, Need, Scope, is_id};
+use crate::http::auth::{Caller, Need, Revoked, Scope, is_id};
 use crate::http::error::{ApiError, ApiResult, Reason};
 use crate::http::json::answer;
 use crate::http::named::Named;
@@ -55,20 +55,23 @@ struct Revocation {
     until: Timestamp,
 }
 
-/// The revoked tokens and sessions. Others are not known here: the permissions of a token are in
+impl From<Revoked> for RevokedToken {
+    fn from(revoked: Revoked) -> Self {
+        Self {
+            id: revoked.id,
+            until: revoked.until.into(),
+        }
+    }
+}
+
+/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in
 /// the token.
 #[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
     (status = 200, description = "A page, by id", body = Page<RevokedToken>),
 ))]
 async fn list_tokens(State(authenticator): State<Arc<Authenticator>>, uri: Uri) -> ApiResult {
     let all = authenticator.revocations.all().into_iter();
-    let all = all.map(|revoked| {
-        let token = RevokedToken {
-            id: revoked.id.clone(),
-            until: revoked.until.into(),
-        };
-        (revoked.id, token)
-    });
+    let all = all.map(|revoked| (revoked.id.clone(), RevokedToken::from(revoked)));
     let page = Paging::asked(&uri)?.pick(&uri, all);
     page.answer(&uri).map(never_kept)
 }
@@ -87,10 +90,7 @@ async fn token(
     let revoked = all.find(|revoked| revoked.id == id);
     let revoked =
         revoked.ok_or_else(|| ApiError::new(Reason::NotFound, format!("{id} is not revoked")))?;
-    let shown = answer(&RevokedToken {
-        id: revoked.id,
-        until: revoked.until.into(),
-    })?;
+    let shown = answer(&RevokedToken::from(revoked))?;
     Ok(never_kept(shown))
 }
 

@@ -6,6 +6,8 @@ use serde::de::value::StrDeserializer;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::commands::TestOutcome;
+use crate::reports::By;
 use crate::{health, store};
 use engine::model::{self, CallError};
 use engine::{self, Severity};
@@ -96,6 +98,9 @@ same_words! {
     /// Why there is no history: labwatch did not run or its machine slept, or its disk took nothing.
     GapCause like store::GapCause { Off, Lost }
 
+    /// What the rows of a report are about.
+    Rows like By { Experiment, Pool, Month }
+
     /// A day of the week.
     Day like engine::Day { Mon, Tue, Wed, Thu, Fri, Sat, Sun }
 }
@@ -161,6 +166,13 @@ words! {
     IncidentKind of &store::Subject {
         Experiment = store::Subject::Experiment(_),
         Source = store::Subject::Source(_),
+    }
+
+    /// What became of a test message.
+    TestState of &TestOutcome {
+        Pending = TestOutcome::Pending,
+        Taken = TestOutcome::Taken,
+        Failed = TestOutcome::Failed(_),
     }
 
     /// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).

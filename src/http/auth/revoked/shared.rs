@@ -121,7 +121,7 @@ impl Ended {
         folded.iter().map(|id| (revoked_key(id), None)).collect()
     }
 
-    fn knows(&self, id: &str, token: &str) -> bool {
+    pub(super) fn knows(&self, id: &str, token: &str) -> bool {
         self.sessions
             .get(token)
             .is_some_and(|own| own.contains_key(id))

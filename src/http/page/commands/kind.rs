@@ -105,6 +105,11 @@ impl Kind {
         }
     }
 
+    /// Its verb, and the address of its form with this field filled in.
+    fn link(self, field: &str, value: &str) -> (String, String) {
+        (self.verb().to_owned(), self.address(&[(field, value)]))
+    }
+
     /// The address of its form with these fields filled in.
     pub(in crate::http::page) fn address(self, fields: &[(&str, &str)]) -> String {
         below(self.path(), fields.iter().copied())
@@ -115,43 +120,24 @@ impl Kind {
 /// address.
 pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
-    let mut orders = Vec::new();
-    match view
-        .suppression
-        .as_ref()
-        .map(|quiet| (quiet.kind, quiet.id))
-    {
-        Some((kind, Some(id))) => orders.push((
+    let quiet = match view.quiet.as_ref().map(|quiet| (quiet.kind, quiet.id)) {
+        Some((kind, Some(id))) => Some((
             format!("End the {}", noun(kind)),
             Kind::End.address(&[("id", &id.to_string())]),
         )),
-        None if view.health.is_bad() => {
-            orders.push((
-                Kind::Acknowledge.verb().to_owned(),
-                Kind::Acknowledge.address(&[("name", name)]),
-            ));
-        }
-        Some((_, None)) | None => {}
-    }
-    for kind in [Kind::Silence, Kind::Maintenance] {
-        orders.push((
-            kind.verb().to_owned(),
-            kind.address(&[("experiments", name)]),
-        ));
-    }
-    for resource in &view.resources {
-        let kind = match resource.bookable {
-            Some(Bookable::Held) => Kind::Enable,
-            Some(Bookable::Yes | Bookable::Withdrawn) => Kind::Hold,
-            None => continue,
+        None if view.health.is_bad() => Some(Kind::Acknowledge.link("name", name)),
+        Some((_, None)) | None => None,
+    };
+    let always = [Kind::Silence, Kind::Maintenance].map(|kind| kind.link("experiments", name));
+    let resources = view.resources.iter().filter_map(|resource| {
+        let kind = match resource.bookable? {
+            Bookable::Held => Kind::Enable,
+            Bookable::Yes | Bookable::Withdrawn => Kind::Hold,
         };
-        let resource = resource.name.as_str();
-        orders.push((
-            format!("{} {resource}", kind.verb()),
-            kind.address(&[("resource", resource)]),
-        ));
-    }
-    orders
+        let (verb, address) = kind.link("resource", resource.name.as_str());
+        Some((format!("{verb} {}", resource.name), address))
+    });
+    quiet.into_iter().chain(always).chain(resources).collect()
 }
 
 /// The name of a kind of suppression.

@@ -20,7 +20,6 @@ use super::test_message;
 use crate::health::CategoryOrder;
 use crate::http::auth::{Need, Noted, Scope};
 use crate::http::error::Reason;
-use crate::http::page::layout;
 use crate::http::page::moment::Moment;
 use crate::http::page::outbox::TEST_PATH;
 use crate::http::page::web_state::WebState;
@@ -137,13 +136,12 @@ async fn carry_out(
     command: Command,
 ) -> Result<Response, Refusal> {
     let by = moment.caller.name();
-    let receipt = match order_of(&command, by) {
-        Some(order) => categories(state, &order)?.order(&order).await?,
-        None => {
-            let receipt = orders.give(command.clone(), by.to_owned()).await?;
-            until_shown(state, moment).await;
-            receipt
-        }
+    let receipt = if let Some(order) = order_of(&command, by) {
+        categories(state, &order)?.order(&order).await?
+    } else {
+        let receipt = orders.give(command.clone(), by.to_owned()).await?;
+        until_shown(state, moment).await;
+        receipt
     };
     Ok(done(state, &command, &receipt))
 }
@@ -200,12 +198,7 @@ fn shown(
         zone: &(state.zone)(),
         outcome,
     };
-    moment.framed(layout::still(
-        &frame,
-        "",
-        kind.verb(),
-        &form::page(&frame, &form),
-    ))
+    moment.still("", kind.verb(), &form::page(&frame, &form))
 }
 
 /// Waits until what was done is seen.

@@ -15,7 +15,7 @@ use crate::http::error::Reason;
 use crate::http::page::moment::Moment;
 use crate::http::page::shapes::shape;
 use crate::http::page::web_state::WebState;
-use crate::http::page::{layout, outbox, words};
+use crate::http::page::{outbox, words};
 
 /// Redirects to the form, which is on the outbox's page.
 pub(super) async fn ask(State(state): State<WebState>) -> Redirect {
@@ -44,6 +44,6 @@ pub(super) async fn send(
     let page = html! {
         div.order { h1 { "Test message" } (said) p { a href="/outbox" { "Back to the outbox" } } }
     };
-    let page = moment.framed(layout::still(&frame, "/outbox", "Test message", &page));
+    let page = moment.still("/outbox", "Test message", &page);
     (status, Noted::elsewhere(), page).into_response()
 }
