@@ -2,7 +2,7 @@
 
 use super::Switch;
 use super::category_index::CategoryIndex;
-use super::snapshot::Picture;
+use super::snapshot::HealthSnapshot;
 use engine::{CategoryRule, Snapshot};
 
 /// The status of a category.
@@ -42,7 +42,7 @@ fn category_status(
     category_index: &CategoryIndex<'_>,
     health: &HealthSnapshot,
 ) -> Option<CategoryStatus> {
-    let evaluated = category_index.evaluate(name, &picture.switched)?;
+    let evaluated = category_index.evaluate(name, &health.switched)?;
     let (rules, verdict) = (evaluated.rules, evaluated.verdict);
     Some(CategoryStatus {
         ok: evaluated.ok,

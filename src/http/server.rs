@@ -211,7 +211,8 @@ impl Service<Request<Incoming>> for Known {
         let answering = self.seat.answers();
         if !has_one_host(&request) {
             let request = request.map(Body::new);
-            let answer = middleware::dressed_alone(&request, error::bad_host().into_response());
+            let answer =
+                middleware::with_common_headers(&request, error::bad_host().into_response());
             return Box::pin(ready(Ok(answering.until_read(closing(answer)))));
         }
         request.extensions_mut().insert(self.seat.clone());

@@ -126,7 +126,7 @@ pub(super) fn start(
     let refresher = Refresher::new(health_state.clone(), probes.asker(), poll_book);
     let routes = HealthRoutes {
         refresher: Arc::new(refresher),
-        pushed,
+        passive,
         contributors: std::iter::once(contributor(needs.config.clone()))
             .chain(contributors)
             .collect(),

@@ -144,10 +144,14 @@ pub fn health_of(health: &HealthSnapshot, kind: &str, name: &str) -> Result<Answ
 ///
 /// # Errors
 /// [`Refused::Unwritable`].
-pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<Answer, Refused> {
-    let identity = &*picture.identity;
-    let notified = |make: &dyn Fn(&Picture) -> Result<Value, String>| {
-        make(picture).unwrap_or_else(|error| json!({ "error": error }))
+pub fn info(
+    health: &HealthSnapshot,
+    more: &[Contributor],
+    reader: Reader,
+) -> Result<Answer, Refused> {
+    let identity = &*health.identity;
+    let notified = |make: &dyn Fn(&HealthSnapshot) -> Result<Value, String>| {
+        make(health).unwrap_or_else(|error| json!({ "error": error }))
     };
     let info = Info {
         app: App {
@@ -172,7 +176,7 @@ pub fn info(picture: &Picture, more: &[Contributor], reader: Reader) -> Result<A
 }
 
 /// What outside services say of themselves in their health documents.
-fn services<'a>(picture: &'a Picture) -> BTreeMap<&'a str, ServiceInfo<'a>> {
+fn services<'a>(health: &'a HealthSnapshot) -> BTreeMap<&'a str, ServiceInfo<'a>> {
     let info = |component: &'a Component| {
         let about = component.finding.about.as_deref()?;
         let info = ServiceInfo {
@@ -182,7 +186,7 @@ fn services<'a>(picture: &'a Picture) -> BTreeMap<&'a str, ServiceInfo<'a>> {
         };
         Some((&*component.name, info))
     };
-    picture.components.iter().filter_map(info).collect()
+    health.components.iter().filter_map(info).collect()
 }
 
 fn lab(health: &HealthSnapshot, reader: Reader) -> Lab<'_> {

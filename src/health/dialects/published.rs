@@ -35,11 +35,11 @@ pub fn published(
     health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Vec<Value<'_>>, Refused> {
-    let mut values = vec![agent(picture, &is_wanted)?];
-    for component in &picture.components {
+    let mut values = vec![agent(health, &is_wanted)?];
+    for component in &health.components {
         let about = Published::Plugin(&component.name);
         let mark = mark(&(component.state().as_str(), component.last_change));
-        let form = || PluginStatus::from(Shown::component(component, picture));
+        let form = || PluginStatus::from(Shown::component(component, health));
         values.push(value((about, mark), &is_wanted, form)?);
     }
     for view in health.snapshot.experiments.iter() {
@@ -52,13 +52,13 @@ fn agent(
     health: &HealthSnapshot,
     is_wanted: impl Fn(Published<'_>, u64) -> bool,
 ) -> Result<Value<'_>, Refused> {
-    let (state, _) = picture.overall();
-    let components = picture.components.iter();
+    let (state, _) = health.overall();
+    let components = health.components.iter();
     let states: Vec<_> = components
         .map(|one| (&*one.name, one.state().as_str(), one.last_change))
         .collect();
     let mark = mark(&(state.as_str(), states));
-    let form = || Status::of(picture, state, |component| picture.is_fatal(component));
+    let form = || Status::of(health, state, |component| health.is_fatal(component));
     value((Published::Agent, mark), is_wanted, form)
 }
 
@@ -75,7 +75,7 @@ fn of_experiment<'a>(
     let form = || {
         PluginStatus::from(Shown {
             detail: experiment::detail(view, snapshot, now).into(),
-            ..Shown::experiment(view, picture)
+            ..Shown::experiment(view, health)
         })
     };
     value((about, mark), is_wanted, form)

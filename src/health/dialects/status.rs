@@ -114,14 +114,14 @@ pub fn status(health: &HealthSnapshot) -> Result<Answer, Refused> {
 ///
 /// # Errors
 /// [`Refused::Unknown`]: there is no such check. [`Refused::Unwritable`].
-pub fn status_of(picture: &Picture, endpoint: &str) -> Result<Answer, Refused> {
-    let shown = if let Some(component) = picture.component(endpoint) {
-        Some(Shown::component(component, picture))
+pub fn status_of(health: &HealthSnapshot, endpoint: &str) -> Result<Answer, Refused> {
+    let shown = if let Some(component) = health.component(endpoint) {
+        Some(Shown::component(component, health))
     } else {
         let name = endpoint.strip_prefix("experiment:").unwrap_or(endpoint);
-        let view = picture.snapshot.experiment(name);
-        let view = view.or_else(|| picture.snapshot.experiment(endpoint));
-        view.map(|view| Shown::experiment(view, picture))
+        let view = health.snapshot.experiment(name);
+        let view = view.or_else(|| health.snapshot.experiment(endpoint));
+        view.map(|view| Shown::experiment(view, health))
     };
     let shown = shown.ok_or_else(|| Refused::Unknown(format!("check {endpoint} was not found")))?;
     marked(Answer::json(shown.state.is_ok(), &CheckStatus::from(shown)))

@@ -231,7 +231,7 @@ impl Bar {
     }
 
     /// When a cell is and what it was like, where it was not simply ok.
-    fn telling(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
+    fn tooltip(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
         let step = SignedDuration::try_from(self.scale.step).ok()?;
         let begins = step.checked_mul(i32::try_from(at).ok()?)?;
         let from = self.range.from.checked_add(begins).ok()?;

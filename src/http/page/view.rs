@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::state::{Booking, STATES, State, is_usable, mismatch_words, rank};
 use engine::model::{CallError, JumpHealth, SourceHealth, SourceName, StreamHealth};
 use engine::{
-    Affected, ExperimentView, Issue, PageHealth, PoolView, Role, Snapshot, SuppressionKind,
-    ToldView,
+    Affected, ExperimentView, Issue, NotifiedView, PageHealth, PoolView, Role, Snapshot,
+    SuppressionKind,
 };
 
 /// An experiment on the pages.

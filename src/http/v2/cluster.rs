@@ -118,7 +118,7 @@ impl<'a> EtcdState<'a> {
             ok: view.etcd == Etcd::Ok,
             since: view.etcd_since.into(),
             fault,
-            heard: view.heard.map(Timestamp::from),
+            heard: view.last_answer.map(Timestamp::from),
             revision: view.revision,
             unknown_entries: view.unknown,
         }

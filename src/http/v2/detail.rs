@@ -208,7 +208,7 @@ impl<'a> ExperimentDetail<'a> {
             streams: each(&view.streams, |of| Contact::stream(of, relay, sight)),
             jump: Contact::login(view, jump, sight),
             pages: each(&view.pages, |page| ExperimentPage::new(page, sight)),
-            notified: each(snapshot.notified(view.stub.as_str()), Told::new),
+            notified: each(snapshot.notified(view.stub.as_str()), Notified::new),
             booked: each(&booked, |of| Slot {
                 start: of.start.into(),
                 end: of.end.into(),

@@ -120,7 +120,11 @@ impl Kind {
 /// address.
 pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
-    let quiet = match view.quiet.as_ref().map(|quiet| (quiet.kind, quiet.id)) {
+    let quiet = match view
+        .suppression
+        .as_ref()
+        .map(|quiet| (quiet.kind, quiet.id))
+    {
         Some((kind, Some(id))) => Some((
             format!("End the {}", noun(kind)),
             Kind::End.address(&[("id", &id.to_string())]),
