@@ -338,8 +338,10 @@ impl ActiveSuppressions {
         if let Some(maintenance) = self.maintenances.remove(&id) {
             return Some(SuppressionEntry::Maintenance(maintenance));
         }
-        let of_id = |_: &Subject, entry: &mut (SuppressionId, _)| entry.0 == id;
-        let (_, (_, entry)) = self.acknowledgements.extract_if(.., of_id).next()?;
+        let mut all = self.acknowledgements.iter();
+        let (subject, _) = all.find(|(_, (other, _))| *other == id)?;
+        let subject = subject.clone();
+        let (_, entry) = self.acknowledgements.remove(&subject)?;
         Some(SuppressionEntry::Acknowledgement(entry))
     }
 

@@ -115,8 +115,8 @@ impl Schedule {
 
     /// The last window that has closed before or at `at`; `None` when none has.
     pub fn last_occurrence(&self, at: Timestamp) -> Option<Occurrence> {
-        let near = self.near(at).into_iter();
-        near.filter(|one| one.until <= at).next_back()
+        let mut near = self.near(at).into_iter();
+        near.rfind(|one| one.until <= at)
     }
 
     /// The end of the window that is open at `at`; `None` when none is. Of windows that overlap,
