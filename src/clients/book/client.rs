@@ -305,7 +305,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clients::book::fake_book::{FakeBook, Trouble};
+    use crate::clients::book::fake_book::FakeBook;
     use engine::model::Bookable;
 
     fn name(text: &str) -> ResourceName {
@@ -495,20 +495,20 @@ mod tests {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
         let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
-        book.set_document(
+        book.says(
             "bookings",
-            Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])),
+            &json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}]),
         );
         let bookings = client.bookings().await.expect("reads");
         assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
         assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
-        for trouble in [
-            Trouble::Body("\"alice\""),
-            Trouble::Body("{\"alice\": 1}"),
-            Trouble::Said(503, "alice broke it"),
+        for answer in [
+            r#"answers 200 "alice""#,
+            r#"answers 200 {"alice": 1}"#,
+            r#"answers 503 {"code": 503, "message": "alice broke it"}"#,
         ] {
-            book.set_document("bookings", Err(trouble));
-            let fault = client.bookings().await.expect_err("trouble");
+            book.answers("bookings", answer);
+            let fault = client.bookings().await.expect_err("a fault");
             assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
         }
     }
@@ -537,21 +537,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn trouble_is_told_apart() {
+    async fn faults_are_told_apart() {
         let rows = [
-            (Trouble::Silent, "timeout"),
-            (Trouble::BadToken, "credentials"),
-            (Trouble::Status(503), "sick"),
-            (Trouble::Body("[]"), "protocol"),
+            ("http book * hangs", "timeout"),
+            ("book refuses tokens", "credentials"),
+            ("http book * status 503", "sick"),
+            ("http book * answers 200 []", "protocol"),
         ];
-        for (trouble, as_str) in rows {
+        for (caused, as_str) in rows {
             let book = FakeBook::start().await;
-            book.set_trouble(Some(trouble));
+            book.cause(caused);
             let fault = book
                 .client(Duration::from_millis(200))
                 .resources()
                 .await
-                .expect_err("trouble");
+                .expect_err("a fault");
             assert_eq!(fault.as_str(), as_str, "{fault}");
         }
         let dead = FakeBook::dead_address().await;
@@ -570,7 +570,7 @@ mod tests {
             !format!("{client:?}").contains("eyJ"),
             "a token is not shown"
         );
-        book.set_trouble(Some(Trouble::BadToken));
+        book.cause("book refuses tokens");
         client.status().await.expect_err("refused");
         assert!(client.kept().is_none());
     }
