@@ -104,7 +104,7 @@ mod tests {
     use std::time::{Duration, Instant};
 
     use super::*;
-    use crate::clients::book::fake_book::{BookFault, FakeBook};
+    use crate::clients::book::fake_book::FakeBook;
     use crate::effects::STOP_GRACE;
     use engine::model::{Availability, Stub};
     use tokio::task::JoinSet;
@@ -215,7 +215,10 @@ mod tests {
             set(&alone(book.client(SOON)), &withdraw("r 1/a")).await,
             SwitchOutcome::Confirmed(says(false, REASON))
         );
-        assert_eq!(book.take_calls(), ["GET r 1/a", "PUT r 1/a", "GET r 1/a"]);
+        assert_eq!(
+            book.take_calls(),
+            ["GET r%201%2Fa", "PUT r%201%2Fa", "GET r%201%2Fa"]
+        );
         assert_eq!(book.stored("r 1/a"), Some((false, REASON.into())));
     }
 
@@ -250,30 +253,30 @@ mod tests {
             (
                 "a write that does not last",
                 (true, "new"),
-                Some(BookFault::Deaf),
+                Some("deaf"),
                 SwitchOutcome::Confirmed(says(true, "new")),
             ),
             (
                 "a sick book",
                 (true, "new"),
-                Some(BookFault::Status(500)),
+                Some("status 500"),
                 SwitchOutcome::Failed(CallError::Sick {
                     status: 500,
-                    body: "oops".into(),
+                    body: "internal server error".into(),
                 }),
             ),
             (
                 "a slow book",
                 (true, "new"),
-                Some(BookFault::Silent),
+                Some("hangs"),
                 SwitchOutcome::Failed(CallError::TimedOut),
             ),
         ];
-        for (what, (available, reason), broken, expected) in rows {
+        for (what, (available, reason), fault, expected) in rows {
             let book = FakeBook::start().await;
             book.put("r-a", "pend00", available, reason);
-            if let Some(broken) = broken {
-                book.set_fault_of("r-a", broken);
+            if let Some(fault) = fault {
+                book.answers("resources/r-a", fault);
             }
             assert_eq!(
                 set(
@@ -324,7 +327,7 @@ mod tests {
     async fn a_slow_resource_does_not_hold_up_the_others() {
         let book = FakeBook::start().await;
         book.put("r-slow", "pend00", true, "new");
-        book.set_fault_of("r-slow", BookFault::Silent);
+        book.answers("resources/r-slow", "hangs");
         let mut bench = Bench::new(book.client(SOON), 64);
         bench
             .switches
@@ -367,7 +370,7 @@ mod tests {
         let mut bench = Bench::new(book.client(Duration::from_millis(400)), 64);
         for n in 0..(2 * AT_ONCE) {
             book.put(&format!("r-{n}"), "pend00", true, "new");
-            book.set_fault_of(&format!("r-{n}"), BookFault::Silent);
+            book.answers(&format!("resources/r-{n}"), "hangs");
             bench
                 .switches
                 .send(withdraw(&format!("r-{n}")))

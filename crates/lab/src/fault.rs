@@ -7,6 +7,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use engine::model::{format_duration, parse_duration};
+use jiff::SignedDuration;
+
+use crate::HttpFault;
 
 /// A server of the laboratory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -69,6 +72,8 @@ pub enum Fault {
     RefuseTokens(Server, bool),
     /// Tokens are checked with another secret from now on: `SERVER secret TEXT`.
     Secret(Server, String),
+    /// Its clock is so far ahead, or behind: `SERVER clock ahead TIME`, `SERVER clock behind TIME`.
+    Clock(Server, SignedDuration),
     /// Another client sends so many updates on the topic of reports, then junk, and a report follows: `SERVER flood COUNT`.
     Flood(Server, u32),
     /// The same without updates and with the binary junk first: relay joins all of it to one binary message: `SERVER junk`.
@@ -127,26 +132,7 @@ pub enum Place {
     Socket(Server),
 }
 
-/// How a call is answered.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum HttpFault {
-    /// As it should be: `ok`.
-    Works,
-    /// With this status and an error of the server's framework: `status CODE`.
-    Status(u16),
-    /// With this status and a web page, as by a proxy in front of it: `page CODE`.
-    Page(u16),
-    /// After this time: `slow TIME`.
-    Slow(Duration),
-    /// Not before the fault is ended: `hangs`.
-    Hang,
-    /// Not at all, the connection is dropped: `drops`.
-    Drop,
-    /// Once, and the connection is kept alive; the next call on it is met by a reset: `resets`.
-    Reset,
-}
-
-/// A text that names no fault.
+/// A text that stands for no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no fault of the simulated laboratory")]
 pub struct UnknownFault(pub String);
@@ -220,20 +206,6 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for HttpFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Works => f.write_str("ok"),
-            Self::Status(code) => write!(f, "status {code}"),
-            Self::Page(code) => write!(f, "page {code}"),
-            Self::Slow(delay) => write!(f, "slow {}", format_duration(*delay)),
-            Self::Hang => f.write_str("hangs"),
-            Self::Drop => f.write_str("drops"),
-            Self::Reset => f.write_str("resets"),
-        }
-    }
-}
-
 impl fmt::Display for Forwarding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -274,6 +246,11 @@ impl fmt::Display for Fault {
                 write!(f, "{server} {} tokens", either(*on, "refuses", "accepts"))
             }
             Self::Secret(server, secret) => write!(f, "{server} secret {secret}"),
+            Self::Clock(server, ahead) => {
+                let side = either(ahead.is_negative(), "behind", "ahead");
+                let by = format_duration(ahead.unsigned_abs());
+                write!(f, "{server} clock {side} {by}")
+            }
             Self::Flood(server, updates) => write!(f, "{server} flood {updates}"),
             Self::Junk(server) => write!(f, "{server} junk"),
             Self::Unreadable(server, entries) => write!(f, "{server} unreadable {entries}"),
@@ -313,7 +290,7 @@ fn read(words: &[&str]) -> Option<Fault> {
         ["release", resource, reason @ ..] => Fault::Release((*resource).into(), reason.join(" ")),
         ["relay", "forwards", how @ ..] => Fault::Forwarding(forwarding(how)?),
         ["http", place, path, how @ ..] => {
-            Fault::Http(Place::named(place)?, (*path).into(), http(how)?)
+            Fault::Http(Place::named(place)?, (*path).into(), HttpFault::read(how)?)
         }
         [verb, name] if Server::named(verb).is_none() => of_name(verb, (*name).into())?,
         [server, rest @ ..] => of_server(Server::named(server)?, rest)?,
@@ -354,6 +331,10 @@ fn of_server(server: Server, words: &[&str]) -> Option<Fault> {
         ["refuses", "tokens"] => Fault::RefuseTokens(server, true),
         ["accepts", "tokens"] => Fault::RefuseTokens(server, false),
         ["secret", secret] => Fault::Secret(server, (*secret).into()),
+        ["clock", side @ ("ahead" | "behind"), by] => {
+            let by = SignedDuration::try_from(parse_duration(by).ok()?).ok()?;
+            Fault::Clock(server, if *side == "ahead" { by } else { -by })
+        }
         ["flood", updates] => Fault::Flood(server, updates.parse().ok()?),
         ["junk"] => Fault::Junk(server),
         ["unreadable", entries] => Fault::Unreadable(server, entries.parse().ok()?),
@@ -376,19 +357,6 @@ fn forwarding(words: &[&str]) -> Option<Forwarding> {
         ["nothing", "to", "students"] => Forwarding::NothingToStudents,
         ["nothing", "to", "experiments"] => Forwarding::NothingToExperiments,
         ["after", delay] => Forwarding::After(parse_duration(delay).ok()?),
-        _ => return None,
-    })
-}
-
-fn http(words: &[&str]) -> Option<HttpFault> {
-    Some(match words {
-        ["ok"] => HttpFault::Works,
-        ["status", code] => HttpFault::Status(code.parse().ok()?),
-        ["page", code] => HttpFault::Page(code.parse().ok()?),
-        ["slow", delay] => HttpFault::Slow(parse_duration(delay).ok()?),
-        ["hangs"] => HttpFault::Hang,
-        ["drops"] => HttpFault::Drop,
-        ["resets"] => HttpFault::Reset,
         _ => return None,
     })
 }
@@ -424,6 +392,8 @@ mod tests {
             "jump refuses tokens",
             "jump accepts tokens",
             "book secret s3cret",
+            "book clock ahead 20s",
+            "book clock behind 1m0s",
             "relay flood 40",
             "relay junk",
             "jump unreadable 3",
@@ -448,6 +418,8 @@ mod tests {
             "http book * hangs",
             "http book * drops",
             "http book * resets",
+            "http book /api/v1/admin/bookings answers 200 [null, 7]",
+            "http book /api/v1/admin/resources/r-pend00 deaf",
             "hold r-pend00 until Friday noon",
             "release r-pend00 done",
             "upload",
@@ -469,6 +441,8 @@ mod tests {
             "vanish",
             "http mail",
             "http book * status x",
+            "http book * answers",
+            "book clock 20s",
             "relay flood -1",
         ] {
             assert_eq!(text.parse::<Fault>(), Err(UnknownFault(text.to_owned())));

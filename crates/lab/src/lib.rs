@@ -3,6 +3,7 @@
 //! relay and a mail server that speak the real protocols. All faults are listed once, in [`Fault`].
 
 mod fault;
+mod http_fault;
 mod model;
 mod plan;
 mod script;
@@ -11,14 +12,15 @@ mod servers;
 mod simulator;
 mod stage;
 
-pub use fault::{Fault, Forwarding, HttpFault, Place, Server, UnknownFault};
+pub use fault::{Fault, Forwarding, Place, Server, UnknownFault};
+pub use http_fault::HttpFault;
 pub use model::{Book, Fleet, Frame, Link, Manifest, Resource, Role, Stream, Tally, expiry};
 pub use plan::{Audiences, ExperimentPlan, Plan, Ports, RelayVersion, Secrets, StreamPlan};
 pub use script::{Script, Step};
 #[cfg(feature = "servers")]
 pub use servers::{
-    Answer, AwkwardSetup, AwkwardSmtp, CaughtMail, GREETING, Lab, LabError, MailCatcher, MailMood,
-    Rule, Switched, TakenMail,
+    Answer, AwkwardSetup, AwkwardSmtp, Called, CaughtMail, GREETING, Lab, LabError, MailCatcher,
+    MailMood, Rule, Switched, TakenMail,
 };
 pub use simulator::{Deed, Event, Mood, Output, Simulator, Wanted};
 pub use stage::{Moved, Stage, Timeline, World};

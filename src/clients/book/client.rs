@@ -298,7 +298,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clients::book::fake_book::{BookFault, FakeBook};
+    use crate::clients::book::fake_book::FakeBook;
     use engine::model::Bookable;
 
     fn name(text: &str) -> ResourceName {
@@ -488,20 +488,20 @@ mod tests {
         let book = FakeBook::start().await;
         let client = book.client(Duration::from_secs(5));
         let good = json!({"user": "alice", "slot": "sl-a", "cancelled_by": "alice", "when": {"start": "2026-11-21T00:00:00Z"}});
-        book.set_document(
+        book.says(
             "bookings",
-            Ok(json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}])),
+            &json!(["alice", good, {"user": "alice"}, {"slot": "sl-a", "started": "alice"}]),
         );
         let bookings = client.bookings().await.expect("reads");
         assert_eq!((bookings.listed.len(), bookings.skipped), (1, 3));
         assert!(!format!("{bookings:?}").contains("alice"), "{bookings:?}");
-        for broken in [
-            BookFault::Body("\"alice\""),
-            BookFault::Body("{\"alice\": 1}"),
-            BookFault::Said(503, "alice broke it"),
+        for answer in [
+            r#"answers 200 "alice""#,
+            r#"answers 200 {"alice": 1}"#,
+            r#"answers 503 {"code": 503, "message": "alice broke it"}"#,
         ] {
-            book.set_document("bookings", Err(broken));
-            let fault = client.bookings().await.expect_err("broken");
+            book.answers("bookings", answer);
+            let fault = client.bookings().await.expect_err("a fault");
             assert!(!format!("{fault:?} {fault}").contains("alice"), "{fault:?}");
         }
     }
@@ -530,21 +530,21 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn failures_are_distinguished() {
+    async fn faults_are_told_apart() {
         let rows = [
-            (BookFault::Silent, "timeout"),
-            (BookFault::BadToken, "credentials"),
-            (BookFault::Status(503), "sick"),
-            (BookFault::Body("[]"), "protocol"),
+            ("http book * hangs", "timeout"),
+            ("book refuses tokens", "credentials"),
+            ("http book * status 503", "sick"),
+            ("http book * answers 200 []", "protocol"),
         ];
-        for (broken, as_str) in rows {
+        for (caused, as_str) in rows {
             let book = FakeBook::start().await;
-            book.set_fault(Some(broken));
+            book.cause(caused);
             let fault = book
                 .client(Duration::from_millis(200))
                 .resources()
                 .await
-                .expect_err("broken");
+                .expect_err("a fault");
             assert_eq!(fault.as_str(), as_str, "{fault}");
         }
         let dead = FakeBook::dead_address().await;
@@ -563,7 +563,7 @@ mod tests {
             !format!("{client:?}").contains("eyJ"),
             "a token is not shown"
         );
-        book.set_fault(Some(BookFault::BadToken));
+        book.cause("book refuses tokens");
         client.status().await.expect_err("refused");
         assert!(client.kept().is_none());
     }

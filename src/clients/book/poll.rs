@@ -375,7 +375,7 @@ fn skew(before: Timestamp, theirs: Timestamp, after: Timestamp) -> SignedDuratio
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::book::fake_book::{BookFault, FakeBook};
+    use crate::clients::book::fake_book::FakeBook;
 
     const SOON: Duration = Duration::from_secs(5);
 
@@ -528,7 +528,7 @@ mod tests {
         for name in ["r-a", "r-b", "r-c"] {
             book.put(name, "stub", true, "new");
         }
-        book.set_fault_of("r-b", BookFault::Status(500));
+        book.answers("resources/r-b", "status 500");
         let polled = poll_once(&book.client(SOON)).await;
         assert_eq!(Outcome::of(&polled), Outcome::Partial);
         let known: Vec<_> = polled
@@ -542,14 +542,14 @@ mod tests {
 
     #[tokio::test]
     async fn a_resource_that_nothing_answers_for_is_a_lasting_gap() {
-        for (broken, expected) in [
-            (BookFault::Status(404), Outcome::Gap),
-            (BookFault::Status(502), Outcome::Partial),
+        for (fault, expected) in [
+            ("status 404", Outcome::Gap),
+            ("status 502", Outcome::Partial),
         ] {
             let book = FakeBook::start().await;
             book.put("r-a", "stub", true, "new");
             book.put("r-b", "stub", true, "new");
-            book.set_fault_of("r-b", broken);
+            book.answers("resources/r-b", fault);
             let mut story = Story::default();
             let polled = poll(&book.client(SOON), &mut story).await;
             assert_eq!(Outcome::of(&polled).lasting(story.gap_lasts), expected);
@@ -569,7 +569,7 @@ mod tests {
         let book = FakeBook::start().await;
         for n in 0..200 {
             book.put(&format!("r-{n:03}"), "stub", true, "new");
-            book.set_fault_of(&format!("r-{n:03}"), BookFault::Silent);
+            book.answers(&format!("resources/r-{n:03}"), "hangs");
         }
         let polled = poll_once(&book.client(Duration::from_millis(300))).await;
         assert_eq!(polled, Err(CallError::TimedOut));
@@ -579,7 +579,7 @@ mod tests {
     #[tokio::test]
     async fn failures_and_recoveries_come_as_inputs() {
         let book = FakeBook::start().await;
-        book.set_fault(Some(BookFault::BadToken));
+        book.cause("book refuses tokens");
         let (sender, mut inputs) = mpsc::channel(1);
         let (now, poll_now) = mpsc::channel(1);
         let stop = CancellationToken::new();
@@ -593,7 +593,7 @@ mod tests {
             inputs.recv().await,
             Some(Input::BookFailed(CallError::Credentials(_)))
         ));
-        book.set_fault(None);
+        book.cause("book accepts tokens");
         assert!(
             matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty()),
             "polled again by itself"
@@ -603,7 +603,7 @@ mod tests {
         assert!(
             matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.len() == 1)
         );
-        book.forget();
+        book.cause("upload nothing");
         now.send(()).await.expect("listens");
         assert!(
             matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
@@ -627,9 +627,9 @@ mod tests {
             every: seconds(3_600),
         };
         tasks.spawn(run(poller, sender, poll_now, CancellationToken::new()));
-        book.set_document(
+        book.says(
             "manifest",
-            Ok(serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}})),
+            &serde_json::json!({"slots": {"sl-a": {"resource": "r-a"}}}),
         );
         assert!(
             matches!(inputs.recv().await, Some(Input::Book(reading)) if reading.resources.is_empty())
@@ -642,7 +642,7 @@ mod tests {
         assert!(
             matches!(inputs.recv().await, Some(Input::Timetable(timetable)) if timetable.slots.len() == 1)
         );
-        book.set_document("manifest", Err(BookFault::Status(500)));
+        book.answers("manifest", "status 500");
         for _ in 0..2 {
             now.send(()).await.expect("listens");
             assert!(
@@ -656,10 +656,16 @@ mod tests {
         let book = FakeBook::start().await;
         let client = book.client(SOON);
         let mut story = Story::default();
-        for (ahead, skewed) in [(0, false), (20, true), (20, true), (0, false), (-20, true)] {
-            book.set_ahead(SignedDuration::from_secs(ahead));
+        for (clock, skewed) in [
+            ("ahead 0s", false),
+            ("ahead 20s", true),
+            ("ahead 20s", true),
+            ("ahead 0s", false),
+            ("behind 20s", true),
+        ] {
+            book.cause(&format!("book clock {clock}"));
             compare_clocks(&client, &mut story).await;
-            assert_eq!(story.skewed, skewed, "{ahead}");
+            assert_eq!(story.skewed, skewed, "{clock}");
         }
     }
 }

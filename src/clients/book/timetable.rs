@@ -210,7 +210,7 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::clients::book::fake_book::{BookFault, FakeBook};
+    use crate::clients::book::fake_book::FakeBook;
 
     /// A manifest as book sends it, with these slots and their resources.
     fn manifest(slots: &[(&str, &str)]) -> Value {
@@ -238,8 +238,8 @@ mod tests {
 
     async fn fake(slots: &[(&str, &str)], bookings: &[Value]) -> FakeBook {
         let book = FakeBook::start().await;
-        book.set_document("manifest", Ok(manifest(slots)));
-        book.set_document("bookings", Ok(json!(bookings)));
+        book.says("manifest", &manifest(slots));
+        book.says("bookings", &json!(bookings));
         book
     }
 
@@ -296,19 +296,19 @@ mod tests {
         let mut reader = Reader::default();
         let both = Some("r-a p-everyone us-pend, r-a".to_owned());
         assert_eq!(read(&mut reader, &book).await, both);
-        book.set_document("bookings", Err(BookFault::Status(500)));
+        book.answers("bookings", "status 500");
         assert_eq!(read(&mut reader, &book).await, both);
         assert!(reader.bookings_read < reader.slots_read);
-        book.set_document("manifest", Err(BookFault::Body("null")));
+        book.answers("manifest", "answers 200 null");
         assert_eq!(read(&mut reader, &book).await, None);
-        book.set_document("bookings", Ok(json!(null)));
+        book.says("bookings", &json!(null));
         assert_eq!(
             read(&mut reader, &book).await.as_deref(),
             Some("r-a p-everyone us-pend")
         );
         assert!(reader.bookings_read > reader.slots_read);
-        book.set_document("manifest", Ok(manifest(&[])));
-        book.set_document("bookings", Err(BookFault::Status(500)));
+        book.says("manifest", &manifest(&[]));
+        book.answers("bookings", "status 500");
         assert_eq!(read(&mut reader, &book).await, None);
     }
 

@@ -68,6 +68,18 @@ impl Book {
         self.reset(reason);
     }
 
+    /// Lists one more resource, which is available; the others stay as they are.
+    pub fn list(&mut self, name: &str, resource: Resource) {
+        self.manifest.insert(name.to_owned(), resource);
+        self.availability.insert(
+            name.to_owned(),
+            Availability {
+                available: true,
+                reason: String::new(),
+            },
+        );
+    }
+
     /// Loses everything, as a restart does.
     pub fn restart(&mut self) {
         *self = Self::default();

@@ -44,8 +44,11 @@ impl Lab {
         Ok(())
     }
 
-    /// The faults that leave every port as it is.
-    pub(super) fn change(&self, fault: &Fault) -> Result<(), LabError> {
+    /// Does what the fault says at once, where it leaves every port as it is.
+    ///
+    /// # Errors
+    /// As [`Lab::cause`]; [`LabError::Unknown`] for a fault that closes or opens a port.
+    pub fn change(&self, fault: &Fault) -> Result<(), LabError> {
         if let Some(known) = self.fleet().apply(fault, Timestamp::now()) {
             return if known { Ok(()) } else { unknown(fault) };
         }
@@ -64,6 +67,8 @@ impl Lab {
             Fault::RefuseTokens(server, refuse) => self.station(*server)?.refuse_tokens(*refuse),
             Fault::Secret(Server::Book, secret) => self.book.set_secret(secret),
             Fault::Secret(server, secret) => self.station(*server)?.set_secret(secret),
+            Fault::Clock(Server::Book, ahead) => self.book.set_ahead(*ahead),
+            Fault::Clock(server, _) => return Err(LabError::NotFor(*server)),
             Fault::Flood(server, updates) => self.send_flood(*server, *updates)?,
             Fault::Junk(server) => self.send_at_once(*server, &junk())?,
             Fault::Unreadable(server, entries) => {

@@ -4,12 +4,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::bookings::bookings;
+use super::calls::{Called, Calls};
 use super::door::{Door, accept};
 use super::error::LabError;
 use super::http::{Answer, HttpFaults, Request, serve};
@@ -53,7 +54,8 @@ struct Office {
     refuses_tokens: Mutex<bool>,
     store: Mutex<Store>,
     faults: watch::Sender<HttpFaults>,
-    /// The address of the pages that students open.
+    calls: Calls,
+    /// Where the pages are that students open.
     pages: String,
     /// The start of its bookings' times, where it has some.
     booked_from: Option<Timestamp>,
@@ -63,6 +65,8 @@ struct Office {
 struct Store {
     book: Book,
     journal: VecDeque<Switched>,
+    /// How far its clock is ahead.
+    ahead: SignedDuration,
 }
 
 impl Store {
@@ -71,6 +75,12 @@ impl Store {
             self.journal.pop_front();
         }
         self.journal.push_back(switched);
+    }
+
+    /// The time on its clock.
+    fn now(&self) -> Timestamp {
+        let now = Timestamp::now();
+        now.checked_add(self.ahead).unwrap_or(now)
     }
 }
 
@@ -92,6 +102,7 @@ impl BookServer {
             store: Mutex::default(),
             refuses_tokens: Mutex::default(),
             faults: watch::Sender::default(),
+            calls: Calls::default(),
             booked_from,
         };
         let book = Self {
@@ -114,13 +125,8 @@ impl BookServer {
 
     /// Changes the secret.
     pub fn set_secret(&self, secret: &str) {
-        secret.clone_into(
-            &mut self
-                .office
-                .secret
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner),
-        );
+        let kept = self.office.secret.lock();
+        secret.clone_into(&mut kept.unwrap_or_else(PoisonError::into_inner));
     }
 
     /// Kills it: manifest and availability are lost. The journal of requests is kept.
@@ -158,6 +164,21 @@ impl BookServer {
         *refuses.lock().unwrap_or_else(PoisonError::into_inner) = refuse;
     }
 
+    /// Sets its clock ahead.
+    pub fn set_ahead(&self, ahead: SignedDuration) {
+        self.office.store().ahead = ahead;
+    }
+
+    /// Every call that it got, oldest first.
+    pub fn called(&self) -> Vec<Called> {
+        self.office.calls.all()
+    }
+
+    /// Lists one more resource.
+    pub fn list(&self, name: &str, resource: Resource) {
+        self.office.store().book.list(name, resource);
+    }
+
     /// An admin uploads a manifest: everything can be booked again.
     pub fn upload_manifest(&self, manifest: &Manifest) {
         let reason = format!("Loaded at {:.0}", Timestamp::now());
@@ -192,7 +213,11 @@ impl BookServer {
             let office = Arc::clone(&office);
             async move {
                 let faults = office.faults.subscribe();
-                serve(stream, faults, async |request| office.answer(&request)).await;
+                let note = |request: &Request| office.calls.note(request);
+                serve(stream, faults, note, async |request| {
+                    office.answer(&request)
+                })
+                .await;
             }
         };
         self.door.run(accept(listener, handle)).await;
@@ -253,7 +278,7 @@ impl Office {
         let verified = if refuses {
             Err(TokenError::Signature)
         } else {
-            verify(token, &secret, &self.audience, Timestamp::now())
+            verify(token, &secret, &self.audience, self.store().now())
         };
         match verified {
             Ok(claims) if claims.may("booking:admin") => None,
@@ -302,10 +327,7 @@ impl Office {
             reason,
             called: request.header("host").unwrap_or_default().to_owned(),
         });
-        Answer::Say {
-            status: 204,
-            body: String::new(),
-        }
+        Answer::written()
     }
 
     /// The manifest with a slot for each resource. Names that differ only in their number are
@@ -353,7 +375,7 @@ impl Office {
         };
         said(&json!({
             "bookings": 0, "descriptions": descriptions, "filters": one, "locked": false, "message": WELCOME,
-            "now": format!("{:.3}", Timestamp::now()), "old_bookings": 0, "policies": one, "resources": resources, "slots": resources,
+            "now": format!("{:.3}", store.now()), "old_bookings": 0, "policies": one, "resources": resources, "slots": resources,
             "streams": streams.len(), "ui_sets": one, "uis": one, "users": 0, "windows": one,
         }))
     }

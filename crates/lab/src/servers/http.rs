@@ -117,6 +117,14 @@ impl Answer {
         }
     }
 
+    /// 204: what was to be written is.
+    pub fn written() -> Self {
+        Self::Say {
+            status: 204,
+            body: String::new(),
+        }
+    }
+
     /// An error of the servers' framework: its code is a number, and no newline follows.
     pub fn framework(status: u16, message: &str) -> Self {
         Self::coded(status, status, message)
@@ -189,10 +197,11 @@ impl HttpFaults {
     }
 }
 
-/// Serves one connection: one request, which is what the real servers do.
+/// Serves one connection: one request, which is what the real servers do. Each is shown to `arrived` first, answered or not.
 pub(super) async fn serve<Handling>(
     stream: TcpStream,
     faults: watch::Receiver<HttpFaults>,
+    arrived: impl Fn(&Request),
     handle: impl Fn(Request) -> Handling,
 ) where
     Handling: Future<Output = Answer>,
@@ -204,6 +213,7 @@ pub(super) async fn serve<Handling>(
     let (calls, afterwards) = (AtomicU32::new(0), Mutex::new(None));
     let service = service_fn(async |request| {
         let request = Request::of(request).ok_or(Dropped)?;
+        arrived(&request);
         let is_first = calls.fetch_add(1, Ordering::Relaxed) == 0;
         let (fault, answer) = answer(request, &faults, is_first, &handle).await;
         let mut response = respond(answer, &afterwards)?;
@@ -240,14 +250,21 @@ async fn answer<Handling: Future<Output = Answer>>(
     let is_answered = |now: &HttpFaults| !now.frozen && now.of(&path) != HttpFault::Hang;
     // An error would mean that the server is gone, and it holds this connection.
     let _ = faults.clone().wait_for(is_answered).await;
-    let answer = match fault {
-        HttpFault::Status(code) => Answer::framework(code, &words_of(code)),
-        HttpFault::Page(status) => Answer::Page { status },
+    let answer = match &fault {
+        HttpFault::Status(code) => Answer::framework(*code, &words_of(*code)),
+        HttpFault::Answer(status, body) => Answer::Say {
+            status: *status,
+            body: body.clone(),
+        },
+        HttpFault::Page(status) => Answer::Page { status: *status },
+        HttpFault::Deaf if request.method == "PUT" => Answer::written(),
         HttpFault::Drop => Answer::Drop,
         HttpFault::Reset if !is_first => Answer::Drop,
-        HttpFault::Works | HttpFault::Slow(_) | HttpFault::Hang | HttpFault::Reset => {
-            handle(request).await
-        }
+        HttpFault::Works
+        | HttpFault::Slow(_)
+        | HttpFault::Hang
+        | HttpFault::Reset
+        | HttpFault::Deaf => handle(request).await,
     };
     (fault, answer)
 }

@@ -8,6 +8,7 @@ mod apply;
 mod awkward_smtp;
 mod book;
 mod bookings;
+mod calls;
 mod codes;
 mod door;
 mod error;
@@ -30,6 +31,7 @@ mod token;
 
 pub use awkward_smtp::{AwkwardSetup, AwkwardSmtp, TakenMail};
 pub use book::Switched;
+pub use calls::Called;
 pub use error::LabError;
 pub use mail::{CaughtMail, MailCatcher, MailMood};
 pub use smtp_script::{Answer, GREETING, Rule};
@@ -174,6 +176,11 @@ impl Lab {
     /// Every switch of a resource over HTTP so far, oldest first.
     pub fn switched(&self) -> Vec<Switched> {
         self.book.journal()
+    }
+
+    /// Every call that book got so far, oldest first.
+    pub fn called(&self) -> Vec<Called> {
+        self.book.called()
     }
 
     /// Every request for a page so far, oldest first, as method and address without the host.

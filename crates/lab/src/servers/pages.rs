@@ -1,18 +1,15 @@
 //! The pages that students open: a server of its own, as the real ones are, that answers every address below `/ui`.
 
-use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
+use super::calls::Calls;
 use super::door::{Door, accept};
 use super::error::LabError;
 use super::http::{Answer, HttpFaults, Request, serve};
 use crate::{HttpFault, Server};
-
-/// How many requests are kept; the oldest are dropped first.
-const MAX_REQUESTS: usize = 10_000;
 
 /// A running server of pages.
 pub(super) struct PagesServer {
@@ -23,7 +20,7 @@ pub(super) struct PagesServer {
 #[derive(Default)]
 struct Shelf {
     faults: watch::Sender<HttpFaults>,
-    requests: Mutex<VecDeque<String>>,
+    calls: Calls,
 }
 
 impl PagesServer {
@@ -43,9 +40,8 @@ impl PagesServer {
 
     /// Every request so far, oldest first.
     pub fn requests(&self) -> Vec<String> {
-        let requests = self.shelf.requests.lock();
-        let requests = requests.unwrap_or_else(PoisonError::into_inner);
-        requests.iter().cloned().collect()
+        let calls = self.shelf.calls.all().into_iter();
+        calls.map(|call| call.asked).collect()
     }
 
     /// Closes the port.
@@ -81,7 +77,13 @@ impl PagesServer {
             let pages = Arc::clone(&pages);
             async move {
                 let faults = pages.faults.subscribe();
-                serve(stream, faults, async |request| pages.answer(&request)).await;
+                serve(
+                    stream,
+                    faults,
+                    |_| {},
+                    async |request| pages.answer(&request),
+                )
+                .await;
             }
         };
         self.door.run(accept(listener, handle)).await;
@@ -90,18 +92,7 @@ impl PagesServer {
 
 impl Shelf {
     fn answer(&self, request: &Request) -> Answer {
-        let after_path = request.url.query().map(|query| format!("?{query}"));
-        let path = request.url.path();
-        let asked = format!(
-            "{} {path}{}",
-            request.method,
-            after_path.unwrap_or_default()
-        );
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        if requests.len() == MAX_REQUESTS {
-            requests.pop_front();
-        }
-        requests.push_back(asked);
+        self.calls.note(request);
         let is_page = request
             .segments()
             .first()

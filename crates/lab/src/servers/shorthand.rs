@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::{Lab, LabError};
-use crate::model::Manifest;
+use crate::model::{Manifest, Resource};
 use crate::{Fault, HttpFault, Place, Server};
 
 macro_rules! shorthand {
@@ -72,5 +72,10 @@ impl Lab {
     /// An admin uploads another manifest.
     pub fn upload(&self, manifest: &Manifest) {
         self.book.upload_manifest(manifest);
+    }
+
+    /// Book lists one more resource, which can be booked; the others stay as they are.
+    pub fn list(&self, name: &str, resource: Resource) {
+        self.book.list(name, resource);
     }
 }

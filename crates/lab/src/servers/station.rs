@@ -176,7 +176,7 @@ async fn serve_access(
         thawed(&hub).await;
         access::answer(&request, &rules, &hub)
     };
-    serve(stream, faults, handle).await;
+    serve(stream, faults, |_| {}, handle).await;
 }
 
 async fn serve_socket(stream: TcpStream, faults: watch::Receiver<HttpFaults>, hub: Arc<Hub>) {
@@ -184,7 +184,7 @@ async fn serve_socket(stream: TcpStream, faults: watch::Receiver<HttpFaults>, hu
         thawed(&hub).await;
         take_socket(&hub, request)
     };
-    serve(stream, faults, handle).await;
+    serve(stream, faults, |_| {}, handle).await;
 }
 
 fn take_socket(hub: &Arc<Hub>, request: Request) -> Answer {

@@ -46,6 +46,7 @@ impl Simulator {
             | Fault::RefuseSockets(..)
             | Fault::RefuseTokens(..)
             | Fault::Secret(..)
+            | Fault::Clock(..)
             | Fault::Flood(..)
             | Fault::Junk(_)
             | Fault::Unreadable(..)

@@ -79,8 +79,10 @@ impl Pages {
             return PageOutcome::Failed(CallError::Refused("connection refused".to_owned()));
         }
         match fault.unwrap_or(&HttpFault::Works) {
-            HttpFault::Works => answered(200),
-            HttpFault::Status(status) | HttpFault::Page(status) => answered(*status),
+            HttpFault::Works | HttpFault::Deaf => answered(200),
+            HttpFault::Status(status) | HttpFault::Answer(status, _) | HttpFault::Page(status) => {
+                answered(*status)
+            }
             HttpFault::Slow(_) | HttpFault::Hang => PageOutcome::Failed(CallError::TimedOut),
             HttpFault::Drop | HttpFault::Reset => PageOutcome::Failed(CallError::Dropped),
         }

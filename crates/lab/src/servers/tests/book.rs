@@ -336,3 +336,35 @@ async fn book_fails_as_set() {
         "closing the port forgets nothing"
     );
 }
+
+#[tokio::test]
+async fn book_says_what_it_is_told_to_and_its_calls_are_kept() {
+    let lab = lab(quiet(1)).await;
+    cause(&lab, "http book /api/v1/admin/bookings answers 418 [7]").await;
+    assert_eq!(ask(&lab, "GET", "/bookings").await, (418, "[7]".into()));
+    cause(&lab, "http book * deaf").await;
+    let switch = "/resources/r-pend00?available=false&reason=x";
+    assert_eq!(ask(&lab, "PUT", switch).await, (204, String::new()));
+    assert!(
+        ask(&lab, "GET", "/resources/r-pend00")
+            .await
+            .1
+            .contains("true")
+    );
+    cause(&lab, "book clock behind 1h0m0s").await;
+    let status: Value = serde_json::from_str(&ask(&lab, "GET", "/status").await.1).expect("json");
+    let now: Timestamp = status["now"]
+        .as_str()
+        .expect("text")
+        .parse()
+        .expect("a time");
+    let behind = Timestamp::now().duration_since(now).as_secs();
+    assert!((3_600..3_610).contains(&behind), "{behind}");
+    let called = lab.called();
+    assert_eq!(called[1].asked, format!("PUT /api/v1/admin{switch}"));
+    assert!(called.len() == 4 && called.iter().all(|call| call.token == Some(admin(&lab))));
+    let relays = "relay clock ahead 1s".parse().expect("a fault");
+    assert!(matches!(lab.cause(&relays).await, Err(LabError::NotFor(_))));
+    lab.list("r-new", Resource::new("newx00", &[]));
+    assert!(lab.availability("r-pend00").is_some() && lab.availability("r-new").is_some());
+}
