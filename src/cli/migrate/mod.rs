@@ -12,7 +12,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use engine::model::Gather as _;
 use old::Migrated;
 use unit::Found;
 

@@ -339,7 +339,7 @@ async fn book_fails_as_set() {
 
 #[tokio::test]
 async fn book_says_what_it_is_told_to_and_its_calls_are_kept() {
-    let lab = lab(quiet(1)).await;
+    let lab = lab(on_request(1)).await;
     cause(&lab, "http book /api/v1/admin/bookings answers 418 [7]").await;
     assert_eq!(ask(&lab, "GET", "/bookings").await, (418, "[7]".into()));
     cause(&lab, "http book * deaf").await;
