@@ -41,13 +41,13 @@ points! {
     MailMarked = "mail-marked",
     /// A switch is decided and nothing of that is written.
     SwitchDecided = "switch-decided",
-    /// That it is to be made is on disk; book has heard nothing.
+    /// That it is to be made is on disk; book has not been called.
     SwitchRecorded = "switch-recorded",
     /// It is written to book and not read back.
     SwitchWritten = "switch-written",
     /// It is read back; the engine does not know it.
     SwitchReadBack = "switch-read-back",
-    /// The engine has heard how it went; nothing of that is written.
+    /// The engine has the outcome; nothing of it is written.
     SwitchAnswered = "switch-answered",
     /// What came of it is on disk.
     SwitchMarked = "switch-marked",

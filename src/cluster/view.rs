@@ -84,7 +84,7 @@ pub struct View {
 }
 
 impl View {
-    /// Who leads now, of the one that was listed first: what was heard longer ago than a lease
+    /// Who leads now, of the one that was listed first: what was received longer ago than a lease
     /// lasts says nothing of now.
     pub fn leading(&self, first: Option<&Peer>, now: Timestamp) -> Option<Peer> {
         if self.role == Role::Leader {

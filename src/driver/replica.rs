@@ -161,7 +161,7 @@ fn is_outward(effect: &Effect) -> bool {
 
 type Seen = (Input, Moment);
 
-/// What kind of input one is, in the order in which an engine is told them, and of which part of
+/// What kind of input one is, in the order in which an engine receives them, and of which part of
 /// the laboratory.
 type Kind = (u8, Arc<str>);
 

@@ -74,7 +74,7 @@ pub(super) async fn deliver(
     if inputs.send(delivered).await.is_err() {
         tracing::debug!(
             message,
-            "the driver has ended before it heard how the message went"
+            "the driver has ended before the outcome of the message arrived"
         );
     }
 }

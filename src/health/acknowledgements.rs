@@ -52,7 +52,7 @@ pub struct Acks {
 }
 
 impl Acks {
-    /// Those that hold in this picture of the laboratory.
+    /// Those that hold in this snapshot of the laboratory.
     pub fn of(snapshot: &Snapshot) -> Self {
         let mut acks = Self::default();
         for note in snapshot.notes.iter().filter(|note| note.active) {
@@ -63,7 +63,7 @@ impl Acks {
         let away = snapshot.experiments.iter().filter(|view| {
             view.suppression
                 .as_ref()
-                .is_some_and(|quiet| quiet.kind == SuppressionKind::Maintenance)
+                .is_some_and(|suppression| suppression.kind == SuppressionKind::Maintenance)
         });
         acks.away = away.map(|view| view.stub.as_str().to_owned()).gather();
         acks

@@ -36,7 +36,7 @@ pub struct Group {
 }
 
 impl<'a> CategoryIndex<'a> {
-    /// Of everything in a picture.
+    /// Of everything in a snapshot.
     pub fn of(health: &'a HealthSnapshot) -> Self {
         let settings = &*health.settings;
         let components = health.components.iter();

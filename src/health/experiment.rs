@@ -10,7 +10,7 @@ use engine::{ExperimentView, Snapshot};
 
 /// The state of an experiment.
 ///
-/// What is not judged is *stale* when relay has told and fell silent, and *init* while there was
+/// What is not evaluated is *stale* when relay has reported and fell silent, and *init* while there was
 /// not enough evidence yet.
 pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> State {
     match view.health {
@@ -65,7 +65,7 @@ pub fn output(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
     }
 }
 
-/// When a source last told something about it.
+/// When a source last reported something about it.
 pub fn last_update(view: &ExperimentView, snapshot: &Snapshot) -> Option<Timestamp> {
     let [relay, jump, _] = &snapshot.sources;
     let of_streams = view

@@ -46,7 +46,7 @@ pub(super) struct SetLevelBody {
     level: String,
 }
 
-/// The picture from the last results, as its reader may see it.
+/// The snapshot of the last results, as its reader may see it.
 pub(super) struct Seen(HealthSnapshot);
 
 impl FromRequestParts<HealthRoutes> for Seen {

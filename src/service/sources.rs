@@ -21,7 +21,7 @@ pub(super) struct Feeds {
     pub(super) pages: mpsc::Sender<PageAddress>,
 }
 
-/// Where no laboratory is watched: what the sources are told is taken and leads to nothing.
+/// Where no laboratory is watched: requests to the sources are taken and have no effect.
 pub(super) fn none(parts: &mut TaskSet) -> Feeds {
     let (relay, mut relay_queue) = mpsc::channel(COMMAND_QUEUE);
     let (jump, mut jump_queue) = mpsc::channel(COMMAND_QUEUE);

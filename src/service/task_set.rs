@@ -50,7 +50,7 @@ impl TaskSet {
         self.names.insert(handle.id(), name);
     }
 
-    /// One that goes on until all is told to stop.
+    /// One that runs until the service stops.
     pub(super) fn spawn_until_stop(
         &mut self,
         name: &'static str,

@@ -99,7 +99,7 @@ impl Reader {
         self.page(SAID, None, part).await
     }
 
-    /// What was put together to be sent and told of this experiment.
+    /// Messages that were composed about this experiment.
     ///
     /// # Errors
     /// [`ReadError`].

@@ -111,11 +111,7 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
             audit(to, at, &state.by, &what)
         }
         Record::Suppression { id, entry } => note(to, *id, entry),
-        Record::SuppressionEnded(ended) => run(
-            to,
-            "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL",
-            params![ended.id.to_string(), text::millis(ended.at)],
-        ),
+        Record::SuppressionEnded(ended) => end_note(to, &ended.id.to_string(), ended.at),
         Record::Notifying(notification) => {
             write_outgoing(to, at, &notification.summary)?;
             notice(to, at, "mailing", &mailing(&notification.summary))
@@ -152,6 +148,11 @@ pub(super) fn record(to: &Connection, at: Timestamp, record: &Record) -> Written
         | Record::Category { .. }
         | Record::Pools(_) => Ok(()),
     }
+}
+
+fn end_note(to: &Connection, id: &str, at: Timestamp) -> Written {
+    let sql = "UPDATE notes SET ended = ?2 WHERE id = ?1 AND ended IS NULL";
+    run(to, sql, params![id, text::millis(at)])
 }
 
 /// Why some or all recipients do not have a message.

@@ -320,7 +320,7 @@ fn no_recipients(route: &RouteName) -> DeliveryFault {
     )))
 }
 
-/// To whom a route leads, and who gets a copy, where it leads to people.
+/// The recipients of a route by mail, and who gets a copy.
 fn recipients(route: &Route) -> Option<(RouteName, &[String], &[String])> {
     match &route.target {
         RouteTarget::Mail { to, cc } => Some((RouteName::try_new(&route.name).ok()?, to, cc)),

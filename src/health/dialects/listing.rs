@@ -165,7 +165,7 @@ pub(super) fn streams<'a>(
             Evidence::Sampled(received) => received,
             Evidence::Statistics | Evidence::Unverified => None,
         };
-        let told = || {
+        let reported = || {
             let idle = SignedDuration::try_from(tx?.last?).ok()?;
             relay.last_report?.checked_sub(idle).ok()
         };
@@ -176,7 +176,7 @@ pub(super) fn streams<'a>(
             experiment: view.stub.as_str(),
             required: stream.required,
             last_seen: stream.seen.time(relay.last_report),
-            last_transmit: received.or_else(told),
+            last_transmit: received.or_else(reported),
             rate: tx.map(|tx| tx.fps),
         }
     };

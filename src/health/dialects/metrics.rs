@@ -20,7 +20,7 @@ pub struct Numbers {
     pub turns: bool,
 }
 
-/// The picture in numbers.
+/// The snapshot in numbers.
 pub fn numbers(health: &HealthSnapshot) -> Numbers {
     let (overall, _) = health.overall();
     let category_index = CategoryIndex::of(health);

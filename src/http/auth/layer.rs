@@ -125,7 +125,7 @@ fn keep_private(headers: &mut HeaderMap) {
     }
 }
 
-/// The address of the form by which people sign in: where they go then, and why their last token
+/// The address of the form for signing in: where it leads then, and why their last token
 /// was refused.
 pub(in crate::http) fn sign_in_address(next: &str, refused: Option<&str>) -> String {
     let next = Some(next).filter(|next| is_place(next) && *next != "/");

@@ -90,9 +90,9 @@ impl<'a> Experiment<'a> {
     /// Whether maintainers know of its problem: it is acknowledged, or maintenance was planned. A
     /// silence alone does not mean that.
     pub(super) fn is_known(&self) -> bool {
-        self.view.suppression.as_ref().is_some_and(|quiet| {
+        self.view.suppression.as_ref().is_some_and(|suppression| {
             matches!(
-                quiet.kind,
+                suppression.kind,
                 SuppressionKind::Acknowledged | SuppressionKind::Maintenance
             )
         })

@@ -114,7 +114,7 @@ pub(super) fn capital(text: &str) -> String {
     first.chain(letters).collect()
 }
 
-/// A text of ours, in which moments are written as the API writes them, with moments as people read
+/// A text of ours, in which moments are written as the API writes them, with moments as readers expect
 /// them.
 pub(super) fn timed(text: &str, now: Timestamp) -> Markup {
     let moment = |as_str: &str| {

@@ -12,8 +12,8 @@ use crate::{health, store};
 use engine::model::{self, CallError};
 use engine::{self, Severity};
 
-/// Enums whose words are told for what the rest of labwatch has under other names: of each variant
-/// the pattern that it stands for. One without a pattern is told by hand.
+/// Enums with the API's names of what the rest of labwatch has under other names: each variant with
+/// the pattern that it stands for. One without a pattern is mapped by hand.
 macro_rules! words {
     ($($(#[$doc:meta])* $name:ident of $from:ty { $($variant:ident $(= $pattern:pat)?,)* })*) => {$(
         $(#[$doc])*

@@ -66,7 +66,7 @@ impl Counters {
         let by_outcome = |(outcome, counter)| ([("outcome", outcome)], read(counter));
         encoder.counts(
             "labwatch_switches",
-            "How often book was told of an availability, by what came of it",
+            "Availability set in book, by outcome",
             [
                 ("confirmed", &self.confirmed),
                 ("held", &self.held),
@@ -77,7 +77,7 @@ impl Counters {
         )?;
         encoder.counts(
             "labwatch_summaries",
-            "How often people were told, by what came of it: sent, refused for good, or failed and tried again",
+            "Deliveries of notifications, by outcome: sent, refused for good, or failed and retried",
             [
                 ("sent", &self.sent),
                 ("refused", &self.refused),

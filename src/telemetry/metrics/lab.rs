@@ -39,7 +39,7 @@ fn experiments(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     )?;
     encoder.gauges(
         "labwatch_experiment_bookable",
-        "Whether book offers the experiment (1) or not (0), where book has told",
+        "Whether book offers the experiment (1) or not (0), where book has reported it",
         views().filter_map(|view| {
             let is_bookable = view.bookable()? == Bookable::Yes;
             Some(([("experiment", view.stub.as_str())], u64::from(is_bookable)))
@@ -118,7 +118,7 @@ fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     )?;
     encoder.gauges(
         "labwatch_source_report_age_seconds",
-        "How long ago the source last told something, in seconds; absent before its first word",
+        "Age of the newest report of the source, in seconds; absent before its first report",
         sources().into_iter().filter_map(|(name, source)| {
             let age = snapshot.at.duration_since(source.last_report?);
             Some((name, age.as_secs_f64().max(0.0)))
@@ -126,7 +126,7 @@ fn sources(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     )?;
     encoder.gauges(
         "labwatch_source_hides",
-        "How many experiments are not judged because of the source",
+        "How many experiments are not evaluated because of the source",
         sources().map(|(name, source)| (name, count(source.hides))),
     )?;
     encoder.counts(

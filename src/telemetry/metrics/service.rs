@@ -93,11 +93,11 @@ pub(super) fn write(
     figures! { encoder;
         /// How many acknowledgements hold
         gauge lab_acks: count(service.acknowledged);
-        /// 1 while the laboratory is being judged, 0 when that stands still
+        /// 1 while the laboratory is evaluated, 0 when the evaluation has stopped
         gauge lab_pilot_light: u64::from(service.turns);
-        /// How often the laboratory was judged
+        /// Evaluations of the laboratory so far
         count labwatch_checks: snapshot.version;
-        /// When the newest picture was taken, in seconds of Unix time
+        /// Time of the newest snapshot, in seconds of Unix time
         gauge labwatch_snapshot_time_seconds: snapshot.at.as_second();
     }
     deliveries(encoder, snapshot)?;
@@ -115,12 +115,12 @@ fn deliveries(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Result {
     };
     encoder.gauges(
         "labwatch_mail_failures",
-        "How many attempts to tell the people of the route failed in a row",
+        "How many deliveries on the route failed in a row",
         routes().map(|(name, route)| (name, u64::from(route.failures))),
     )?;
     encoder.gauges(
         "labwatch_mail_waiting_seconds",
-        "How long there has been something to tell on the route that is not told, in seconds; 0 when all is told",
+        "How long the oldest notification of the route has been pending, in seconds; 0 when none is",
         routes().map(|(name, route)| {
             let waits = route.waiting_since.map_or(0.0, |since| {
                 snapshot.at.duration_since(since).as_secs_f64().max(0.0)

@@ -115,8 +115,8 @@ impl Engine {
         self.evaluate_all(Why::Rules, step);
     }
 
-    /// Something of these experiments may be to be told: a route covers more than before, or what
-    /// book lists is other.
+    /// Notifications about these experiments may be pending: a route covers more than before, or
+    /// book lists others.
     pub(super) fn consider(&mut self, is_meant: impl Fn(&Experiment) -> bool) {
         let (fleet, is_listed) = (&self.experiments.fleet, self.switching.manifest_known);
         for experiment in fleet.experiments().filter(|one| is_meant(one)) {

@@ -277,7 +277,7 @@ impl Engine {
         self.note_holds(ended, step);
     }
 
-    /// Takes note of people's holds, or of their ends.
+    /// Takes note of manual holds, or of their ends.
     fn note_holds(&mut self, changes: impl IntoIterator<Item = HoldChange>, step: &mut Step) {
         let holds = &mut self.groups.holds;
         for (resource, reason) in changes {

@@ -74,7 +74,7 @@ impl Engine {
         }
     }
 
-    /// The same engine, which does nothing outward until it is told to lead.
+    /// The same engine, which has no effects until it becomes the leader.
     #[must_use]
     pub fn only_watching(mut self) -> Self {
         self.take_role(Role::Follower);

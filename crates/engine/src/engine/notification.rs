@@ -70,7 +70,7 @@ impl Engine {
             for alert in &mut alerts {
                 alert.is_notifiable = false;
             }
-            let text = "labwatch hears from none of relay, jump and book: it is probably cut off itself; nothing is switched until it hears again";
+            let text = "labwatch receives nothing from relay, jump and book: it is probably cut off itself; nothing is switched until they report again";
             alerts.insert(0, self.active_alert(Alert::Blind, text.to_owned(), since));
         }
         alerts

@@ -159,7 +159,7 @@ pub fn format_duration(duration: Duration) -> String {
     }
 }
 
-/// A length of time as people say it, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
+/// A length of time for readers, to two units: `45 s`, `12 min`, `2 h 5 min`, `3 d 4 h`.
 pub fn spell_duration(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);

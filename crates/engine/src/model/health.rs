@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::words::words;
 
-/// How an experiment is, as people are told it. The order is from the least to the most bad; what
+/// How an experiment is, as it is shown and notified. The order is from the least to the most bad; what
 /// is not evaluated stands before.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
@@ -71,13 +71,13 @@ pub enum SourceName {
     Book,
 }
 
-/// How a source is, evaluated by the age of what it last told.
+/// How a source is, evaluated by the age of its newest report.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
 #[serde(rename_all = "lowercase")]
 pub enum SourceHealth {
-    /// It has not told anything yet, and it has not been long.
+    /// It has not reported anything yet, and it has not been long.
     #[default]
     Starting,
     /// It keeps its pace.
@@ -91,7 +91,7 @@ pub enum SourceHealth {
 words!(Health { Unknown => "unknown", Ok => "ok", Degraded => "degraded", Flapping => "flapping", Down => "down" });
 
 impl Health {
-    /// Whether something is wrong that people are told of. What is not evaluated is not.
+    /// Whether something is wrong that is notified. What is not evaluated is not.
     pub fn is_bad(self) -> bool {
         match self {
             Self::Unknown | Self::Ok => false,

@@ -22,7 +22,7 @@ use crate::suppressions::SuppressionLookup;
 use crate::switching::Switching;
 
 /// An outage of a source, of book's manifest, or of a component that is shorter than this is not
-/// told: servers are restarted, and come back within seconds.
+/// notified: servers are restarted, and come back within seconds.
 pub(crate) const NOTIFY_OUTAGE_AFTER: Duration = Duration::from_secs(60);
 
 /// Replaces an advice that depends on the remote login while that is unknown.

@@ -61,7 +61,7 @@ enum Key<'a> {
 }
 
 /// Groups losses, each with when it was, by their probable cause, given where all experiments are,
-/// those lost included: where their connections come from, as relay or jump told it last, an address
+/// those lost included: where their connections come from, as relay or jump last reported, an address
 /// or a list of them as proxies wrote it, of which the first is the experiment's own; may be empty. A
 /// loss is in at most one cause, the one that says most. Sorted by their beginning. A loss that is
 /// given twice counts once, as of its first time.

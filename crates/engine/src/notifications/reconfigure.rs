@@ -18,9 +18,9 @@ impl RouteNotifier {
         self.noted = None;
         for notified in &restored.notified {
             match notified {
-                Notified::Experiment(stub, Some(heard)) if self.route.covers(stub) => {
-                    let heard = LastNotified::recall(heard.clone(), now);
-                    self.notified.insert(stub.clone(), heard);
+                Notified::Experiment(stub, Some(said)) if self.route.covers(stub) => {
+                    let last = LastNotified::recall(said.clone(), now);
+                    self.notified.insert(stub.clone(), last);
                 }
                 Notified::Alert(alert, Some(last)) if self.route.alerts => {
                     self.alert_states.recall(alert.clone(), last, now);

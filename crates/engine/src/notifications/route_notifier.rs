@@ -50,7 +50,7 @@ const REMIND_AT_LEAST_EVERY: Duration = Duration::from_secs(7 * 24 * 3600);
 pub(super) struct LastNotified {
     /// As it is kept.
     pub(super) said: protocol::NotifiedExperiment,
-    /// Since when it is bad, as they were told.
+    /// Since when it is bad, as it was notified.
     pub(super) bad_since: Option<Moment>,
 }
 

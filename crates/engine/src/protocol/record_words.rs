@@ -59,7 +59,7 @@ impl Record {
             Self::Bookings(changes) => format!("{} bookings changed", changes.len()),
             Self::Pools(pools) => format!("there are {} pools of experiments", pools.len()),
             Self::Blind(true) => CUT_OFF.to_owned(),
-            Self::Blind(false) => "labwatch hears from the laboratory again".to_owned(),
+            Self::Blind(false) => "labwatch receives reports from the laboratory again".to_owned(),
             Self::SecondLook { lost, of } => format!(
                 "{lost} of {of} experiments are lost at once: nothing is withdrawn before a second look shows the same"
             ),
@@ -88,7 +88,7 @@ impl Record {
             Self::Waiting {
                 id, lane, until, ..
             } => format!("message #{id} to {lane} waits until {until}"),
-            Self::Superseded(id) => format!("message #{id} has nothing left to tell"),
+            Self::Superseded(id) => format!("message #{id} is superseded"),
             Self::Delivered { id, outcome } => delivered(*id, outcome, reader),
         }
     }
@@ -107,9 +107,7 @@ fn sampling(streams: usize, round: Duration, keeps_up: bool, failures: u32) -> S
     } else {
         "does not keep up"
     };
-    format!(
-        "listening {how}: {streams} streams, a round takes {round}, {failures} failures in a row"
-    )
+    format!("sampler {how}: {streams} streams, a round takes {round}, {failures} failures in a row")
 }
 
 fn divided(name: &RouteName, lane: Option<&Lane>) -> String {

@@ -26,7 +26,7 @@ pub enum Refusal {
     NoPool(String),
     /// None of several experiments is bad.
     #[error(
-        "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to keep them quiet beforehand, silence them"
+        "none of the {count} experiments of {scope} is bad: only what is bad can be acknowledged; to suppress their notifications beforehand, silence them"
     )]
     NothingBad {
         /// Which experiments were meant.
@@ -34,8 +34,8 @@ pub enum Refusal {
         /// How many they are.
         count: usize,
     },
-    /// The source tells as it should.
-    #[error("{0} tells as it should: only what is bad can be acknowledged")]
+    /// The source reports as it should.
+    #[error("{0} reports as it should: only what is bad can be acknowledged")]
     ComponentIsWell(String),
     /// Nothing of this is acknowledged.
     #[error("nothing of {0} is acknowledged: it has ended, or never was")]

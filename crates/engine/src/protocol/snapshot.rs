@@ -114,8 +114,8 @@ impl Snapshot {
         self.standings.get(at)
     }
 
-    /// What people were told bad about the experiment of this name, one for each route that heard
-    /// of it.
+    /// What was notified as bad about the experiment of this name, one for each route that
+    /// has it.
     pub fn notified(&self, stub: &str) -> &[NotifiedView] {
         let from = self
             .notified
@@ -199,7 +199,7 @@ pub struct FlapView {
 
 impl ExperimentView {
     /// Whether it can be booked: the worst of its resources. `None` when it has none or book has
-    /// not told yet.
+    /// not notified yet.
     pub fn bookable(&self) -> Option<Bookable> {
         self.resources
             .iter()

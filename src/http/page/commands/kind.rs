@@ -120,10 +120,10 @@ impl Kind {
 /// address.
 pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String)> {
     let name = view.stub.as_str();
-    let quiet = match view
+    let suppressed = match view
         .suppression
         .as_ref()
-        .map(|quiet| (quiet.kind, quiet.id))
+        .map(|suppression| (suppression.kind, suppression.id))
     {
         Some((kind, Some(id))) => Some((
             format!("End the {}", noun(kind)),
@@ -141,7 +141,11 @@ pub(in crate::http::page) fn about(view: &ExperimentView) -> Vec<(String, String
         let (verb, address) = kind.link("resource", resource.name.as_str());
         Some((format!("{verb} {}", resource.name), address))
     });
-    quiet.into_iter().chain(always).chain(resources).collect()
+    suppressed
+        .into_iter()
+        .chain(always)
+        .chain(resources)
+        .collect()
 }
 
 /// The name of a kind of suppression.

@@ -79,7 +79,7 @@ impl RouteNotifier {
         is_news.then(|| self.send(Occasion::News, news, None, round))
     }
 
-    /// Whether something of this is to be told now, or there is news of the laboratory.
+    /// Whether something of this is due now, or there is news of the laboratory.
     fn has_news(&self, news: &[(Line, NotifiedState)], context: &NotificationContext<'_>) -> bool {
         let is_suppressed = |(line, _): &(Line, _)| context.suppressions.covers(&line.stub);
         self.alert_states.pending_since.is_some() || !news.iter().all(is_suppressed)
@@ -118,7 +118,7 @@ impl RouteNotifier {
         }
     }
 
-    /// What is new is told as news first: a digest tells only what people know.
+    /// What is new is notified as news first: a digest repeats only what was notified.
     pub(super) fn send_digest(&mut self, round: &Round<'_>) -> Option<Notification> {
         let context = round.context;
         let at = self.digests.as_mut()?.due(context.now.wall())?;
@@ -146,7 +146,7 @@ impl RouteNotifier {
         is_due.then(|| self.send(Occasion::Reminder, Vec::new(), None, round))
     }
 
-    /// Whether anything lasts that people were told.
+    /// Whether anything that was notified lasts.
     fn is_still_open(&self, round: &Round<'_>) -> bool {
         let context = round.context;
         let is_bad_now = |stub: &Stub| {
@@ -155,8 +155,8 @@ impl RouteNotifier {
         };
         let mut notified = self.notified.iter();
         self.alert_states.has_notified_any_of(&round.alert_states)
-            || notified.any(|(stub, heard)| {
-                let is_open = heard.said.known.health.is_bad() && is_bad_now(stub);
+            || notified.any(|(stub, last)| {
+                let is_open = last.said.known.health.is_bad() && is_bad_now(stub);
                 is_open && !context.suppressions.covers(stub)
             })
     }
@@ -202,7 +202,7 @@ impl RouteNotifier {
             || self
                 .notified
                 .values()
-                .any(|heard| heard.said.known.health.is_bad());
+                .any(|last| last.said.known.health.is_bad());
         let wait = self.wait_before_reminder(self.reminders)?;
         knows_bad.then(|| notified_at + wait)
     }

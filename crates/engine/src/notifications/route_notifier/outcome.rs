@@ -255,7 +255,7 @@ impl RouteNotifier {
         }
     }
 
-    /// What people were told bad.
+    /// What was notified as bad.
     pub(in crate::notifications) fn notified(&self) -> impl Iterator<Item = NotifiedView> {
         let notified_at = self.notified_at.map(Moment::wall);
         self.notified
