@@ -29,17 +29,17 @@ macro_rules! points {
 }
 
 points! {
-    /// A message, by mail or webhook, is decided and nothing of that is written.
+    /// A message, by mail or webhook, is decided, but not written.
     MailDecided = "mail-decided",
-    /// That it is to be sent is on disk; it is not sent.
+    /// It is on disk that it is to be sent; it is not sent.
     MailRecorded = "mail-recorded",
     /// The other side has it; that is not known here yet.
     MailHanded = "mail-handed",
-    /// The engine is about to hear how it went; nothing of that is written.
+    /// The engine is about to receive the outcome, which is not written.
     MailAnswered = "mail-answered",
     /// What was notified is on disk.
     MailMarked = "mail-marked",
-    /// A switch is decided and nothing of that is written.
+    /// A switch is decided, but not written.
     SwitchDecided = "switch-decided",
     /// That it is to be made is on disk; book has not been called.
     SwitchRecorded = "switch-recorded",
@@ -49,9 +49,9 @@ points! {
     SwitchReadBack = "switch-read-back",
     /// The engine has the outcome; nothing of it is written.
     SwitchAnswered = "switch-answered",
-    /// What came of it is on disk.
+    /// The outcome is on disk.
     SwitchMarked = "switch-marked",
-    /// A command is carried out and nothing of that is written.
+    /// A command is carried out, but not written.
     CommandDecided = "command-decided",
     /// It is on disk; its sender has no answer.
     CommandRecorded = "command-recorded",

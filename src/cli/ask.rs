@@ -184,8 +184,8 @@ pub(super) fn current_thread(cannot: &str) -> Result<Runtime, Failure> {
     runtime.map_err(|error| Failure::Failed(format!("{cannot}: {error}.")))
 }
 
-/// The service of this configuration, from its own host. A user who may not read the secrets can
-/// still ask what is open to all.
+/// The service of this configuration, on its own host. A user who may not read the secrets can
+/// still request what needs no token.
 fn local(sources: &Sources, port: Option<u16>) -> Result<Asked, Failure> {
     let mut config = load(sources).or_else(|_| load_rules(sources))?.config;
     if let Some((listen, port)) = config.api.listen.as_mut().zip(port) {

@@ -37,7 +37,7 @@ pub struct CheckArgs {
     output: Output,
 }
 
-/// What a check found: printed at once for people, and all of it at the end for programs.
+/// What a check found: printed at once as text, or all of it at the end as JSON.
 #[derive(Debug, Default, Serialize)]
 struct Findings {
     #[serde(skip)]

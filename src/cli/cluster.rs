@@ -96,7 +96,7 @@ fn words(body: &Value) -> String {
     let (name, role) = (text(&body["name"]), text(&body["role"]));
     let mut lines = format!("{name} is {role} since {}", text(&body["since"]));
     if let Some(left) = body["lease_left_seconds"].as_f64() {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(lines, ", its lease is proven for another {left:.1} s");
     }
     let replicas = body["replicas"].as_array().map_or(&[][..], Vec::as_slice);

@@ -58,7 +58,7 @@ pub(super) fn all(config: &Config, stubs: &[String], now: Timestamp) -> Vec<Cove
         let of_pools = of_pools.flat_map(|pool| &pool.members);
         let patterns = category.rule.patterns.iter().chain(of_pools);
         let patterns: Vec<String> = patterns.cloned().collect();
-        // The two that are always there have none, and pools may be those that book has.
+        // The two built-in ones have none, and pools may be those of book.
         if !patterns.is_empty() {
             all.push(taken("category", &category.rule.name, &patterns, stubs));
         }

@@ -104,7 +104,7 @@ fn write(path: &Path, text: &str, mode: Mode) -> Result<(), Failure> {
         .map_err(|error| Failure::Failed(format!("{} cannot be written: {error}.", path.display())))
 }
 
-/// Puts a file in place at once, with its rights from the beginning.
+/// Writes a file atomically, with its permissions from the beginning.
 fn put(path: &Path, text: &str, mode: Mode) -> io::Result<()> {
     let (of_file, of_folder) = mode.rights();
     let folder = path.parent().unwrap_or(Path::new("."));

@@ -157,7 +157,7 @@ enum Command {
     Man(manual::ManArgs),
 }
 
-/// Does what the arguments say, and says on standard error why it could not.
+/// Carries out the arguments, and prints on standard error why that failed.
 pub fn main(args: impl IntoIterator<Item = OsString>) -> ExitCode {
     let hangups = Hangups::catch();
     let cli = match Cli::try_parse_from(args) {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::failure::Failure;
 use crate::telemetry::journal;
 
-/// How a command writes its result.
+/// The output format of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
 pub(super) enum Output {
     /// For people.

@@ -24,7 +24,7 @@ pub struct ReportArgs {
     /// From when: a date as 2026-10-01, or a time as 2026-10-01T08:00:00Z.
     #[arg(long, value_name = "TIME", requires = "until")]
     from: Option<String>,
-    /// Until when, itself not included.
+    /// The end, exclusive.
     #[arg(long, value_name = "TIME", requires = "from")]
     until: Option<String>,
     /// Rows of this kind only; CSV has those of experiments by default.

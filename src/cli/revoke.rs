@@ -43,7 +43,7 @@ pub(super) fn revoke(id: &str, config: &Config) -> Result<(), Failure> {
     } else {
         let answer = ask(config, Method::DELETE, &format!("/api/v2/tokens/{id}"))?;
         if answer["kept"] != true {
-            let why = "but the memory of the labwatch that runs takes nothing, so it is refused only until the next start; revoke it again later";
+            let why = "but the store of the running labwatch cannot be written, so it is refused only until the next start; revoke it again later";
             return Err(Failure::Failed(format!("{id} is revoked, {why}.")));
         }
     }
@@ -85,7 +85,7 @@ fn revoked_at(config: &Config) -> Result<Vec<Revoked>, Failure> {
     }
 }
 
-/// The store, if no other process has it. It is closed when the store is dropped.
+/// The store, unless another process has it. It is closed when the value is dropped.
 fn open_store(config: &Config) -> Result<Option<(Store, StoredState)>, Failure> {
     let Some(settings) = store_settings(config) else {
         return Ok(None);

@@ -68,7 +68,7 @@ async fn answer(args: &StatusArgs, asked: &Asked) -> Result<(Answer, bool), Fail
                 .to_owned(),
         ));
     }
-    // The health document is 200 whether good or bad.
+    // The health document has status 200, whether ok or not.
     let is_ok = answer.is_ok() && answer.body["ok"].as_bool().unwrap_or(true);
     Ok((answer, is_ok))
 }
@@ -132,7 +132,7 @@ fn lines(head: &str, rows: &[(String, String, String)]) -> String {
         .unwrap_or(0);
     let mut text = head.to_owned();
     for (name, result, details) in rows {
-        // Writing to a text cannot fail.
+        // Writing to a string cannot fail.
         let _ = write!(text, "\n{result:<5} {name:<width$}  {details}");
     }
     text.lines()

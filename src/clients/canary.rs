@@ -80,7 +80,7 @@ struct Pair {
 }
 
 enum Plan {
-    /// To dial at this time.
+    /// To connect at this time.
     Wait(Instant),
     /// Dialling.
     Dial(BoxFuture<'static, Result<Pair, ConnectError>>),

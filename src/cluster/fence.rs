@@ -48,12 +48,12 @@ impl Fence {
         self.0.is_ending.store(false, Ordering::SeqCst);
     }
 
-    /// Whether this replica may begin something at this moment.
+    /// Whether this replica may begin an effect at this moment.
     pub fn lets_begin(&self) -> bool {
         !self.0.is_ending.load(Ordering::SeqCst) && !self.left().is_zero()
     }
 
-    /// For how long this replica may still act; zero: it may not.
+    /// How long this replica may still act; zero: it may not.
     pub fn left(&self) -> Duration {
         let until = Duration::from_millis(self.0.until.load(Ordering::SeqCst));
         until.saturating_sub(self.0.start.elapsed())

@@ -24,7 +24,7 @@ const PAUSE: Duration = Duration::from_secs(3_600);
 pub struct Conditions {
     /// Whether etcd has a fault.
     pub has_fault: bool,
-    /// For how long this replica may still act; zero: it may not.
+    /// How long this replica may still act; zero: it may not.
     pub left: Duration,
 }
 
@@ -37,7 +37,7 @@ pub struct FinalNotification {
 }
 
 impl FinalNotification {
-    /// For leases that last so long.
+    /// For leases of this length.
     pub fn new(lease: Duration) -> Self {
         Self {
             lease,

@@ -60,7 +60,7 @@ fn understood(key: &str, value: &[u8]) -> Option<(StateKey, StateValue)> {
     ))
 }
 
-/// A value as JSON: a long one stands compressed in etcd.
+/// A value as JSON: a long one is compressed in etcd.
 pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     if !value.starts_with(&GZIP) {
         return Some(value.into());
@@ -71,7 +71,7 @@ pub fn unpacked(value: &[u8]) -> Option<Cow<'_, [u8]>> {
     Some(json.into())
 }
 
-/// What makes one state of another.
+/// The changes from one state to another.
 pub fn difference(from: &State, to: &State) -> Vec<StateChange> {
     let gone = from.keys().filter(|key| !to.contains_key(key));
     let gone = gone.map(|key| StateChange {

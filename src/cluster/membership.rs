@@ -137,7 +137,7 @@ pub struct Links {
     pub sharing: Sharing,
 }
 
-/// The two ends, and what others have of it.
+/// Both ends, and the observers' handles.
 pub fn membership(view: View) -> (Membership, Ends, Links) {
     let (standing, standing_seen) = watch::channel(Standing {
         role: Role::Follower,
@@ -202,12 +202,12 @@ impl Membership {
         self.standing.borrow_and_update().clone()
     }
 
-    /// The fence, for what carries out effects.
+    /// The fence, for tasks that carry out effects.
     pub fn fence(&self) -> Fence {
         self.fence.clone()
     }
 
-    /// Whether this replica may begin something at this moment.
+    /// Whether this replica may begin an effect at this moment.
     pub fn may_act(&self) -> bool {
         self.fence.lets_begin()
     }

@@ -47,7 +47,7 @@ fn mark(written: &impl Debug) -> u64 {
 }
 
 impl Loaded {
-    /// What is written otherwise in a later reading.
+    /// What is different in a later reading.
     pub fn changes(&self, later: &Self) -> Changes {
         let other = |(name, mark): (&&'static str, &u64)| {
             (later.written.0.get(name) != Some(mark)).then_some(*name)

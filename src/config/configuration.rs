@@ -51,8 +51,7 @@ pub struct Config {
     pub surfaces: SurfaceSettings,
     /// Sending to Graphite; `None`: off.
     pub graphite: Option<GraphiteSettings>,
-    /// `OBSERVE`: nothing outward is done; mail, the dead-man's call, the monthly report and
-    /// Graphite are off.
+    /// `OBSERVE`: no outward effects; mail, the heartbeat, the monthly report and Graphite are off.
     pub observe: bool,
     /// `SHADOW`: outward effects are recorded instead; the heartbeat, the monthly report and
     /// Graphite are off.

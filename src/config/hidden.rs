@@ -15,7 +15,7 @@ impl HiddenUrl {
         Url::parse("https://not-read.invalid/").ok().map(Self)
     }
 
-    /// The whole address, for the call alone.
+    /// The whole address, for the request only.
     pub fn expose(&self) -> &Url {
         &self.0
     }

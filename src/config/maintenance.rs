@@ -109,7 +109,7 @@ impl Planned {
     }
 }
 
-/// All `[[maintenance]]`. `zone` is meant where a row names none.
+/// All `[[maintenance]]`. `zone` is the default time zone.
 pub(super) fn maintenance(reader: &mut Reader<'_>, zone: &Zone) -> Vec<MaintenanceSettings> {
     reader.named_rows("maintenance", &[], |reader, name| {
         let patterns = reader.required_patterns("match");

@@ -25,7 +25,7 @@ pub(super) fn one_of(text: &str, known: &[String], kind: &str) -> Result<String,
     Err(format!("is not a {kind}{}", meant.unwrap_or_default()))
 }
 
-/// How many letters must be put in, taken out or changed to make `b` of `a` (Levenshtein).
+/// The edit distance of `a` and `b` in characters (Levenshtein).
 fn distance(a: &str, b: &str) -> usize {
     let mut row: Vec<usize> = (0..=b.chars().count()).collect();
     for (i, from) in a.chars().enumerate() {

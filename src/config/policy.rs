@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::services::{BUILT_IN_CATEGORIES, CategorySettings};
 use engine::{CategoryRule, PolicyAcknowledgements};
 
-/// Where in etcd the policy stands.
+/// Where in etcd the policy is.
 #[derive(Debug, Clone)]
 pub struct PolicySettings {
     /// How etcd is reached.

@@ -27,7 +27,7 @@ pub enum PublishTo {
     Files(PathBuf),
 }
 
-/// The settings of publication; `None`: nothing is published, or there is a problem with them.
+/// The settings of publication; `None`: nothing is published, or the settings are wrong.
 pub(super) fn publication(
     reader: &mut Reader<'_>,
     label: &str,

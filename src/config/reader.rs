@@ -249,7 +249,7 @@ impl<'a> Reader<'a> {
         all.into_iter().flatten().collect()
     }
 
-    /// Notes what is wrong with a setting whose value was read well.
+    /// Reports an error of a setting whose value could be read.
     pub(super) fn wrong(&mut self, key: &str, wrong: &str, allowed: &str) {
         let set = self
             .find(key)
@@ -314,7 +314,7 @@ pub(super) fn none_or<T>(
     }
 }
 
-/// What a setting reads as that is declared to be something else.
+/// The value of a setting that is declared as another kind than it is read as.
 fn misread<T: Default>(key: &str) -> T {
     debug_assert!(false, "{key} is declared as something else");
     T::default()

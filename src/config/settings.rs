@@ -152,7 +152,7 @@ fn unknown(layers: &mut Layers, problems: &mut Vec<Problem>, found: &[Problem]) 
     ignored.iter().map(|name| name.warning(is_set)).collect()
 }
 
-/// What to say of the names that are accepted for the sake of the program that labwatch replaces.
+/// Warnings about names that are accepted because the replaced program had them.
 fn old_names(layers: &Layers) -> Option<String> {
     let is_old = layers.is_set("health_last");
     is_old.then(|| "health_last is an old name: write health_last_active".to_owned())

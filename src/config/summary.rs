@@ -17,7 +17,7 @@ use crate::clients::Address;
 use engine::{CategoryPool, CategoryRule, HttpChannel};
 
 impl Config {
-    /// What is watched, who is notified and by which rules, in a few lines for people.
+    /// What is watched, who is notified and by which rules, in a few lines of text.
     pub fn summary(&self) -> String {
         let health = &self.health;
         let mut lines = vec![

@@ -28,8 +28,8 @@ pub struct Switcher {
     pub window: Option<Window>,
 }
 
-/// Carries out switches until `stop`, or until no more can come. Each ends in one
-/// `Input::Switched`. What is under way then is finished, or given up after
+/// Carries out switches until `stop`, or until the queue is closed. Each ends in one
+/// `Input::Switched`. What is in flight at the stop is finished, or aborted after
 /// [`STOP_GRACE`](super::STOP_GRACE).
 pub async fn run(
     switcher: Switcher,

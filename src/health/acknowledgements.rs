@@ -14,13 +14,13 @@ pub struct Ack {
     /// The text given with it.
     pub text: String,
     pub at: Timestamp,
-    /// Until when it holds; `None` without end.
+    /// When it ends; `None` without end.
     pub until: Option<Timestamp>,
 }
 
 impl Ack {
-    /// What was said, as the views show it, with the name of who said it; for other readers, that
-    /// it was.
+    /// The text with the author's name, as the views show it. Readers who may not see names get
+    /// only that it is acknowledged.
     pub fn words(&self, sees_private: bool) -> String {
         if !sees_private {
             "by a maintainer".to_owned()
@@ -85,17 +85,17 @@ impl Acks {
         }
     }
 
-    /// That of the whole installation, while it holds.
+    /// The acknowledgement of the whole installation, unless it has expired.
     pub fn installation(&self, now: Timestamp) -> Option<&Ack> {
         self.installation.as_ref().filter(|ack| ack.holds(now))
     }
 
-    /// That of an experiment, while it holds.
+    /// The acknowledgement of an experiment, unless it has expired.
     pub fn experiment(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.experiments.get(name).filter(|ack| ack.holds(now))
     }
 
-    /// That of a component, while it holds.
+    /// The acknowledgement of a component, unless it has expired.
     pub fn component(&self, name: &str, now: Timestamp) -> Option<&Ack> {
         self.components.get(name).filter(|ack| ack.holds(now))
     }

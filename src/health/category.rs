@@ -19,8 +19,8 @@ pub fn takes_in(category: &CategoryRule, member: &CategoryMember<'_>) -> bool {
             .any(|pattern| matches(pattern, member.name))
 }
 
-/// Whether a configured category takes in an outside service by a pattern. One that fits every name
-/// means every experiment, and a service counts only where it is meant.
+/// Whether a configured category takes in an outside service by a pattern. A pattern that matches
+/// every name means every experiment; services count only where a pattern names them.
 pub fn takes_in_service(category: &CategoryRule, name: &str) -> bool {
     let is_meant = |pattern: &&String| pattern.chars().any(|sign| !matches!(sign, '*' | '?'));
     category
@@ -42,7 +42,7 @@ pub struct Verdict {
 }
 
 impl Verdict {
-    /// Of these members by the category's rule. No members: it fails.
+    /// Applies the category's rule to these members. Without members it fails.
     pub fn of(category: &CategoryRule, members: &[&CategoryMember<'_>]) -> Self {
         if members.is_empty() {
             return Self {
@@ -81,7 +81,7 @@ impl Verdict {
         }
     }
 
-    /// Both; what fails in both is named once.
+    /// Merges two verdicts; what fails in both is named once.
     #[must_use]
     pub fn and(self, other: Self) -> Self {
         let mut failing = self.failing;

@@ -108,8 +108,8 @@ impl<'a> CategoryIndex<'a> {
         })
     }
 
-    /// How a category is by its own rule; `None` when there is no such category. One that is meant
-    /// for experiments and has none fails.
+    /// Evaluates a category by its own rule; `None` when there is no such category. One that is
+    /// meant for experiments and has none fails.
     pub fn verdict(&self, category: &CategoryRule) -> Option<Verdict> {
         let members = self.in_category(&category.name)?;
         let lacks = !members.iter().any(|member| !member.is_component())
@@ -118,8 +118,8 @@ impl<'a> CategoryIndex<'a> {
         Some(Verdict::of(category, if lacks { &[] } else { &members }))
     }
 
-    /// Whether a category can be used, which is what every view says of it: it is open, its members
-    /// are well by its rule, and so is labwatch itself. `None` when there is no such category.
+    /// Whether a category can be used, which every view reports alike: it is open, its members are
+    /// well by its rule, and so is labwatch itself. `None` when there is no such category.
     pub fn evaluate(&self, name: &str, switched: &Switched) -> Option<Evaluated> {
         let rules = self.settings.category(name);
         let verdict = self
@@ -155,7 +155,7 @@ impl<'a> CategoryIndex<'a> {
             .filter(move |member| counts && fails_all(member))
     }
 
-    /// Every category that there is, sorted.
+    /// The names of all categories, sorted.
     pub fn categories(&self) -> Vec<String> {
         let configured = self.settings.categories.iter();
         let names: BTreeSet<&str> = [DEFAULT, SYSTEM]
@@ -173,7 +173,8 @@ impl<'a> CategoryIndex<'a> {
             .map_or("", |guide| guide.as_str())
     }
 
-    /// What its failure means for people, in the words of its first category that has some.
+    /// The impact of its failure on students and staff, as its first category that has a text puts
+    /// it.
     pub fn business_impact(&self, member: &CategoryMember<'_>) -> &'a str {
         self.categories_of(member)
             .find(|category| !category.business_impact.is_empty())

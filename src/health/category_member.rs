@@ -26,7 +26,7 @@ pub struct CategoryMember<'a> {
     pub counts: bool,
     /// The severity that its failure has or would have: 1 critical, 2 warning, 3 remark.
     pub severity: u8,
-    /// Its acknowledgement, while it holds.
+    /// Its acknowledgement, unless it has expired.
     pub ack: Option<&'a Ack>,
 }
 

@@ -13,7 +13,7 @@ pub fn strict(name: &str) -> CategoryRule {
     CategoryRule::strict(name)
 }
 
-/// The category that experiments of one stem form by themselves: it works while enough of them do.
+/// The built-in category of the experiments of one stem: it works while enough of them do.
 pub fn of_stem(stem: &str) -> CategoryRule {
     CategoryRule {
         resilient: true,

@@ -25,7 +25,7 @@ pub fn state(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Stat
     }
 }
 
-/// What is wrong, in plain words; empty when nothing is.
+/// What is wrong, as text; empty when nothing is.
 pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> String {
     match state(view, snapshot, now) {
         State::Init => "starting".to_owned(),
@@ -45,7 +45,7 @@ pub fn detail(view: &ExperimentView, snapshot: &Snapshot, now: Timestamp) -> Str
     }
 }
 
-/// What is there of its streams: `2/3 streams active`.
+/// How many of its streams are active: `2/3 streams active`.
 pub fn streams(view: &ExperimentView) -> String {
     let active = view
         .streams

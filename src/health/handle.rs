@@ -119,13 +119,12 @@ impl HealthState {
         })))
     }
 
-    /// What each component was found to be since this was last asked. See
-    /// [`Registry::take_checks`].
+    /// All reports since the last call, of each component. See [`Registry::take_checks`].
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         self.0.registry.take_checks()
     }
 
-    /// What the installation is called.
+    /// The name of the installation.
     pub fn label(&self) -> &str {
         &self.0.label
     }
@@ -255,7 +254,7 @@ impl HealthState {
         }
     }
 
-    /// Shows whenever a component comes, goes, or changes its state or detail.
+    /// Notifies whenever a component comes, goes, or changes its state or detail.
     pub fn component_changes(&self) -> watch::Receiver<u64> {
         self.0.registry.changes()
     }

@@ -33,7 +33,7 @@ const FEEDS: [&str; 2] = [
     "labwatch::clients::socket",
 ];
 
-/// The words for levels, from silent to talkative.
+/// The names of the levels, from silent to verbose.
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// A level that is to be set.
@@ -89,7 +89,7 @@ pub fn parse_set_level(body: &[u8]) -> Result<SetLevel, LevelRefused> {
     Ok(asked)
 }
 
-/// The modules that speak for a component.
+/// The modules of a component.
 pub fn targets_of(component: &str) -> Option<&'static [&'static str]> {
     COMPONENTS
         .iter()

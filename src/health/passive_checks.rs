@@ -63,7 +63,7 @@ pub struct Taken {
 }
 
 impl PassiveChecks {
-    /// No component yet, besides those that labwatch has by itself.
+    /// Without components, besides those that labwatch has by itself.
     pub fn knowing(own: &[&str]) -> Self {
         Self {
             others: Mutex::new(own.iter().map(|name| (*name).to_owned()).gather()),
@@ -107,7 +107,7 @@ impl PassiveChecks {
         }
     }
 
-    /// The components that report by themselves.
+    /// The names of the components that report themselves.
     pub fn names(&self) -> BTreeSet<String> {
         locked(&self.components).keys().cloned().collect()
     }
@@ -135,8 +135,8 @@ impl PassiveChecks {
     }
 }
 
-/// The result of an experiment's test of itself, as it reported it. It is shown as one more check,
-/// and changes no judgement.
+/// The result of an experiment's self-test, as reported. It is shown as one more check and does not
+/// change the evaluation.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SelfTest {
     /// What it found.
@@ -149,7 +149,7 @@ pub struct SelfTest {
 pub type SelfTests = BTreeMap<String, SelfTest>;
 
 impl SelfTest {
-    /// What is known now: an old result says nothing.
+    /// The finding that counts now: an old result counts no more.
     pub fn finding(&self, now: Timestamp) -> Finding {
         let age = now.duration_since(self.at);
         let limit = SignedDuration::try_from(SELF_TEST_FRESH).unwrap_or(SignedDuration::MAX);

@@ -53,7 +53,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// After how long without a report something is wrong with the probe itself.
+    /// After this long without a report, the probe itself has failed.
     pub fn stale_after(&self) -> Duration {
         let attempts = self
             .timeout
@@ -102,7 +102,7 @@ impl Probes {
         Ok(())
     }
 
-    /// Has all of them check at once, and those that are started later beside them.
+    /// A handle that makes all of them check at once, and those that are started later as well.
     pub fn asker(&self) -> Asker {
         self.asker.clone()
     }
@@ -127,7 +127,7 @@ pub struct LiveProbes {
 }
 
 impl LiveProbes {
-    /// None yet; `asker` reaches those that are started.
+    /// Without probes yet; `asker` reaches those that are started.
     pub fn new(registry: Registry, asker: Asker) -> Self {
         Self {
             registry,

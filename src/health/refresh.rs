@@ -30,7 +30,7 @@ pub struct Refresher {
 }
 
 impl Refresher {
-    /// A refresher of the pictures of `health_state`.
+    /// Refreshes the snapshots of `health_state`.
     pub fn new(health_state: HealthState, probes: Asker, poll_book: PollBook) -> Self {
         Self {
             health_state,

@@ -92,7 +92,7 @@ impl Registry {
         }))
     }
 
-    /// A registry that goes by the clock of the system.
+    /// A registry that uses the system's clock.
     pub fn on_system_clock() -> Self {
         let begun = Instant::now();
         Self::new(Arc::new(move || {
@@ -191,8 +191,8 @@ impl Registry {
             .map(|entry| Arc::clone(&entry.results))
     }
 
-    /// What each component was found to be since this was last asked, well or not, and when: every
-    /// report, also one that says the same again.
+    /// All reports of all components since the last call, with their times; also those that repeat
+    /// the previous one.
     pub fn take_checks(&self) -> BTreeMap<Arc<str>, VecDeque<(Timestamp, bool)>> {
         let mut entries = self.entries();
         let take = |(name, entry): (&Arc<str>, &mut Entry)| {
@@ -201,7 +201,7 @@ impl Registry {
         entries.iter_mut().map(take).gather()
     }
 
-    /// Shows whenever a component comes, goes, or changes its state or detail.
+    /// Notifies whenever a component comes, goes, or changes its state or detail.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.0.changes.subscribe()
     }
@@ -338,7 +338,7 @@ pub fn is_path_part(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(fits)
 }
 
-/// In words how long nothing came.
+/// The detail of a component that has not reported for this long.
 pub(super) fn no_report_for(silent: Duration) -> String {
     format!(
         "no report for {}",

@@ -22,8 +22,7 @@ const CALL_ENDS_FIRST: Duration = Duration::from_secs(1);
 /// How many failing checks a detail names.
 const NAMED: usize = 5;
 
-/// The categories in which a service counts: without any it is in that of everything, as in the
-/// standard.
+/// The categories in which a service counts: by default that of everything, as in the standard.
 pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
     if service.categories.is_empty() {
         vec![DEFAULT.to_owned()]
@@ -32,8 +31,8 @@ pub fn categories_of(service: &ServiceSettings) -> Vec<String> {
     }
 }
 
-/// When and how often a service is checked: a category's period is the longest time between two
-/// checks of what is in it, so the shortest of its own period and those of its categories holds.
+/// When and how often a service is checked: the shortest of its own period and those of its
+/// categories, because a category's period is the longest time between two checks of its members.
 pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace {
     let own = categories_of(service);
     let period = categories
@@ -52,9 +51,8 @@ pub fn pace(service: &ServiceSettings, categories: &[CategorySettings]) -> Pace 
     }
 }
 
-/// What an attempt to ask came to: an answer's status and body, or what went wrong on the way.
-/// `by_proxy`: our own proxy gives the answers, and may make one up; a health document of the
-/// service it does not make up.
+/// Rates an attempt: an answer's status and body, or the error on the way. `by_proxy`: answers come
+/// through our own proxy, which may make up an answer, but not a health document of the service.
 pub fn attempt(
     expect: Expect,
     by_proxy: bool,

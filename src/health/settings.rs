@@ -105,7 +105,7 @@ pub struct Identity {
 }
 
 impl Identity {
-    /// This program, which started at this time.
+    /// This program, started at this time.
     pub fn of_this_build(started: Timestamp) -> Self {
         Self {
             name: env!("CARGO_PKG_NAME"),
@@ -118,8 +118,8 @@ impl Identity {
         }
     }
 
-    /// A program around labwatch, of this name and version, which started at this time. Of what it
-    /// was built from nothing is said.
+    /// A program that embeds labwatch, of this name and version, started at this time. Its build is
+    /// not known.
     pub fn of_program(name: &'static str, version: &'static str, started: Timestamp) -> Self {
         Self {
             name,

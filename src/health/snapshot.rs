@@ -53,8 +53,8 @@ impl HealthSnapshot {
             .find(|component| &*component.name == name)
     }
 
-    /// Whether a component's failure makes the whole fail: a part of labwatch that is not set to be
-    /// without effect. Outside services count in their categories alone.
+    /// Whether a component's failure makes the whole fail: a part of labwatch that is not listed as
+    /// non-fatal. Outside services count in their categories alone.
     pub fn is_fatal(&self, component: &Component) -> bool {
         !component.is_service() && self.settings.is_fatal(&component.name)
     }
@@ -66,8 +66,8 @@ impl HealthSnapshot {
             .filter(|component| self.is_fatal(component))
     }
 
-    /// Whether liveness depends on a component as it is now: not on a fault that starting anew
-    /// would not repair.
+    /// Whether liveness depends on a component as it is now: not on a fault that a restart would
+    /// not repair.
     pub fn is_vital(&self, component: &Component) -> bool {
         LIVENESS.contains(&&*component.name)
             && self.is_fatal(component)
@@ -81,13 +81,13 @@ impl HealthSnapshot {
             .filter(|component| self.is_vital(component))
     }
 
-    /// How the whole is: the worst of what is fatal, and which component that is, the first by name
-    /// where there are several.
+    /// The overall state: the worst of what is fatal, and the component that has it, the first by
+    /// name of several.
     pub fn overall(&self) -> (State, String) {
         worst(self.fatal())
     }
 
-    /// Whether the service has started, and does not end.
+    /// Whether the service has started and is not about to end.
     pub fn has_started(&self) -> bool {
         self.component(STARTUP)
             .is_none_or(|startup| startup.state().is_ok())
@@ -111,7 +111,7 @@ impl HealthSnapshot {
     }
 }
 
-/// The worst state and the component that has it. Nothing at all is ok.
+/// The worst state and the component that has it. Without components it is ok.
 pub fn worst<'a>(components: impl Iterator<Item = &'a Component>) -> (State, String) {
     let worst = components.min_by(|a, b| (b.state(), &a.name).cmp(&(a.state(), &b.name)));
     match worst {

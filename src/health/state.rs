@@ -33,7 +33,7 @@ impl State {
         matches!(self, Self::Ok | Self::Warn)
     }
 
-    /// The word for it, for people and metrics.
+    /// Its name, as shown on pages and in metrics.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Ok => "ok",

@@ -15,13 +15,12 @@ use engine::{Snapshot, Subject, SuppressionEntry};
 const READY_TICK: Duration = Duration::from_millis(500);
 
 impl HealthState {
-    /// How the whole is, and of which component that comes; the same as the overall health of a new
-    /// snapshot.
+    /// The overall state, and the component that causes it; the same as in a new snapshot.
     pub fn overall(&self) -> (State, String) {
         self.snapshot().overall()
     }
 
-    /// How a component is; `None` when there is none of this name.
+    /// The status of a component; `None` when there is none of this name.
     pub fn status_of(&self, component: &str) -> Option<Component> {
         self.snapshot().component(component).cloned()
     }
@@ -51,8 +50,8 @@ impl HealthState {
             .collect()
     }
 
-    /// The components besides the sources that are acknowledged until they are well, and are well
-    /// or gone.
+    /// The components, without the sources, whose acknowledgement lasts until they are well, and
+    /// that are well or gone.
     pub fn acknowledged_and_well(&self, snapshot: &Arc<Snapshot>) -> Vec<String> {
         let is_source = |name: &str| SourceName::named(name).is_some();
         // An acknowledgement from a policy lasts as long as the policy has it.

@@ -172,7 +172,7 @@ pub(super) fn malformed(why: impl Display) -> ApiError {
     ApiError::new(Reason::BadRequest, why)
 }
 
-/// 403: the token names other things to report on.
+/// 403: the token may report on other experiments or components only.
 pub(super) fn not_named(name: &str) -> ApiError {
     ApiError::new(
         Reason::NotNamed,
@@ -195,7 +195,7 @@ pub(super) fn too_long() -> ApiError {
     )
 }
 
-/// 503: there is an answer, but not now.
+/// 503: there is no answer at present.
 pub(super) fn unavailable(why: impl Display) -> ApiError {
     ApiError::new(Reason::Unavailable, why)
 }
@@ -217,15 +217,15 @@ errors! {
     /// 421: the request is for another host.
     other_host = OtherHost, "this labwatch is not reached by that name: set STATUS_API_URL to the address that browsers use";
     /// 503: too many long answers are being made.
-    too_many_long = Busy, "too many long answers are being made: ask again in a moment, or for a page of it";
+    too_many_long = Busy, "too many long answers are being made: try again in a moment, or request a page of it";
     /// 415: the body is not marked as JSON.
     no_json = NotJson, "write the body in JSON, and send it with the header Content-Type: application/json";
     /// 503: it took too long.
     too_slow = TooSlow, "the answer took too long: try again later";
     /// 404: labwatch keeps no history.
     no_history = NoHistory, "labwatch keeps no history: set STATUS_DATA_DIR to a folder that it may write into";
-    /// 500: our own fault, which the log tells.
-    internal = Internal, "labwatch made a mistake; its log says which";
+    /// 500: an internal fault, which the log describes.
+    internal = Internal, "internal error of labwatch: see its log";
 }
 
 /// An error for the status of a library's own answer, with a text that shows nothing else.

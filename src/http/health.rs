@@ -323,8 +323,7 @@ async fn snapshot(state: &HealthRoutes, query: &Query, caller: &Caller) -> Healt
     health.seen_by(caller.visibility())
 }
 
-/// What is asked for. Parameters that are not known are passed over, as probes add some of their
-/// own.
+/// Parses the query. Unknown parameters are ignored, because probes add some of their own.
 fn asked(query: Option<String>) -> ApiResult<Query> {
     let text = query.unwrap_or_default();
     for (name, value) in form_urlencoded::parse(text.as_bytes()) {

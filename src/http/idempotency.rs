@@ -254,7 +254,7 @@ impl Idempotency {
     }
 }
 
-/// The key of a request, with whose it is: two tokens may use the same.
+/// The key of a request and its owner: two tokens may use the same key.
 fn key(request: &Request) -> ApiResult<Option<(String, String)>> {
     if request.method() != Method::POST {
         return Ok(None);

@@ -42,7 +42,7 @@ pub struct ApiState {
     pub health: Option<HealthRoutes>,
     /// Sends commands; without it there are no paths for them.
     pub orders: Option<OrderState>,
-    /// Which other sites' pages may use the API.
+    /// The sites whose pages may use the API.
     pub cors: Cors,
     /// The cluster; `None`: this labwatch is the only one.
     pub cluster: Option<ClusterState>,

@@ -42,7 +42,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What a record is about. `None` for what another record says already, and for bookkeeping.
+    /// The subject of a record. `None` for what another record says already, and for bookkeeping.
     pub fn of(record: &Record) -> Option<Self> {
         Some(match record {
             Record::Event { .. } => Kind::Health,

@@ -54,15 +54,15 @@ pub struct Difference {
     pub seconds: f64,
     /// What book said.
     pub book: Availability,
-    /// What it would have said.
+    /// The state that labwatch would have set.
     pub labwatch: Availability,
-    /// How labwatch had evaluated the experiment, where it had.
+    /// The health by labwatch's evaluation, if there was one.
     pub evaluated: Option<String>,
     /// Why they differed, as text.
     pub why: String,
 }
 
-/// Compares what was kept of `range`, which ends at `now` at the latest.
+/// Compares the records of `range`, which ends at `now` at the latest.
 #[must_use]
 pub fn compare(past: ShadowPast, range: Range, now: Timestamp) -> Compared {
     let until = range.until.min(now);
@@ -107,7 +107,7 @@ impl Compared {
         for (at, row) in rows {
             if let Some((since, held)) = &open {
                 let end = self.end_of(*since, at);
-                // A change of words alone, without a gap before it, goes on.
+                // A change of the texts alone, without a gap before it, continues the difference.
                 if end == at && are_alike(held, &row) {
                     continue;
                 }

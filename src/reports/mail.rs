@@ -62,7 +62,7 @@ fn whole(report: &Report, page: Option<&str>) -> (String, Option<String>) {
     }
 }
 
-/// Those that students lost most time on.
+/// The experiments that cost students the most time.
 fn worst(report: &Report) -> Vec<String> {
     let lost = report
         .worst

@@ -139,7 +139,7 @@ pub(super) fn title(report: &Report) -> String {
     format!("Availability of the laboratory in {}", report.period)
 }
 
-/// When it was made and what it is about, by the clocks of its zone.
+/// When it was made, and its time, in its zone.
 #[must_use]
 pub fn about(report: &Report) -> String {
     let zone = TimeZone::get(&report.zone).unwrap_or(TimeZone::UTC);

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use crate::store::{Entry, Store};
 
-/// Keeps who did what, in the log and the store.
+/// Writes an entry of the audit log to the log and the store.
 pub(super) fn audit_log(store: Option<Store>) -> impl Fn(&str, &str) + Send + Sync + 'static {
     move |who, what| {
         tracing::info!(who, what, "a change was made over the API");

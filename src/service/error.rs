@@ -31,7 +31,7 @@ pub enum ServiceError {
     Health(#[from] HealthError),
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The cluster cannot be taken part in. Holds why, and what to do.
+    /// The cluster cannot be joined. Holds the reason, and what to do.
     #[error("{0}")]
     Cluster(&'static str),
     /// A task that should run forever ended.
@@ -44,10 +44,10 @@ pub enum ServiceError {
 pub enum HealthError {
     #[error("{0}")]
     Register(#[from] RegisterError),
-    /// The client for outside services cannot be made.
+    /// The client for outside services cannot be created.
     #[error("cannot set up asking outside services: {0}")]
     Client(#[from] CallError),
-    /// What a program wants to add has a name that cannot be used.
+    /// An extension has a name that cannot be used.
     #[error(
         "the {kind} {name:?} cannot be added: give it a name that is not taken, of letters, digits, dots, underscores and dashes"
     )]
@@ -63,7 +63,7 @@ fn listen_reason(error: &io::Error) -> String {
 }
 
 impl ServiceError {
-    /// Whether another labwatch does the work already.
+    /// Whether another labwatch runs already.
     pub fn is_another_labwatch(&self) -> bool {
         matches!(
             self,

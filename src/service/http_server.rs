@@ -60,7 +60,7 @@ pub(super) fn keep(store: Option<Store>) -> Keep {
     })
 }
 
-/// What the API and the page are made of.
+/// Dependencies of the API and the page.
 pub(super) struct HttpDeps<'a> {
     pub(super) config: ConfigWatch,
     pub(super) snapshots: watch::Receiver<Arc<Snapshot>>,

@@ -17,7 +17,7 @@ use crate::effects::mail::{Circular, Circulated};
 use crate::effects::while_open;
 use engine::DeliveryFault;
 
-/// Starts what watches for it, where there is a cluster that stops without etcd.
+/// Starts the task that waits for this case, in a cluster that stops without etcd.
 pub(super) fn start(links: Option<&Links>, config: &ConfigWatch, parts: &mut TaskSet) {
     let settings = config.borrow().cluster.clone();
     let Some((links, settings)) = links.cloned().zip(settings) else {

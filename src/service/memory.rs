@@ -28,8 +28,8 @@ pub fn store_settings(config: &Config) -> Option<StoreSettings> {
     })
 }
 
-/// Opens the store. A folder that cannot be made is said, and nothing is kept; a folder that is in
-/// use ends the start.
+/// Opens the store. If its folder cannot be created, that is logged, and nothing is stored; a
+/// folder that is in use ends the start.
 pub(super) fn remember(config: &Config) -> Result<Remembered, ServiceError> {
     let Some(settings) = store_settings(config) else {
         return Ok(Remembered::default());

@@ -115,5 +115,5 @@ fn start_graphite(
     let health_state = health_state.clone();
     let components = Box::new(move || health::components(&health_state));
     let sending = telemetry::graphite::run(settings.clone(), snapshots, components, parts.stop());
-    parts.spawn("figures for Graphite", sending);
+    parts.spawn("metrics for Graphite", sending);
 }

@@ -40,7 +40,7 @@ pub(super) fn start_mail(
 ) -> Result<mpsc::Sender<Notification>, ServiceError> {
     mailer(&config.borrow())?;
     let (mails, queue) = mpsc::channel(NOTIFY_QUEUE);
-    // A configuration whose settings make no mailer does not come into force.
+    // A configuration whose mail settings are wrong does not come into force.
     let current = move || {
         let config = Arc::clone(&config.borrow());
         let mailer = mailer(&config).ok().flatten()?;
@@ -112,8 +112,8 @@ async fn repeat(webhook: &Webhook, snapshot: &Snapshot) {
     }
 }
 
-/// Starts the dead-man's call, where there is one. Without a store there is nothing that could fail
-/// to be written.
+/// Starts the heartbeat, where there is one. Without a store there is nothing that could fail to be
+/// written.
 pub(super) fn start_deadman(
     config: &Config,
     http: Http,
@@ -134,7 +134,7 @@ pub(super) fn start_deadman(
     });
     let caller = deadman::Caller { settings, http };
     let calling = deadman::run(caller, snapshots, store_is_writable, notified, parts.stop());
-    parts.spawn("dead-man's call", calling);
+    parts.spawn("heartbeat", calling);
 }
 
 /// A failed request does not make labwatch unhealthy: the service that waits for it alerts.

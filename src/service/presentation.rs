@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::effects::notification::Presentation;
 
-/// What all notifications have in common.
+/// The presentation of all notifications.
 pub fn presentation(config: &Config) -> Presentation {
     let mail = config.mail.as_ref();
     Presentation {

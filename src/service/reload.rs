@@ -40,7 +40,7 @@ pub(super) struct Hands {
     pub(super) overlay: Option<Overlay>,
 }
 
-/// Starts to follow the configuration, where it is read anew at all or something goes over it.
+/// Starts to follow the configuration, if it can be reloaded or has a policy over it.
 pub(super) fn start(reload: Option<Reload>, hands: Hands, parts: &mut TaskSet) {
     if reload.is_some() || hands.overlay.is_some() {
         let reloader = Reloader::new(reload, hands);

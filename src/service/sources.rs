@@ -12,7 +12,7 @@ use crate::driver::{COMMAND_QUEUE, PAGE_QUEUE, SAMPLE_QUEUE};
 use engine::model::{PageAddress, SourceName};
 use engine::{FeedCommand, Input, Sample};
 
-/// Where the feeds take their commands.
+/// The command queues of the feeds.
 pub(super) struct Feeds {
     pub(super) relay: mpsc::Sender<FeedCommand>,
     pub(super) jump: mpsc::Sender<FeedCommand>,

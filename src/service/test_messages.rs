@@ -65,7 +65,7 @@ pub(super) fn start(
     };
     parts.spawn_until_stop("test messages", async move {
         tester.run(queue).await;
-        // Where there is no API no order can come, and this part ends with the others.
+        // Without an API no request can come, and this part ends with the others.
         std::future::pending::<()>().await;
     });
     TestMessages {

@@ -44,7 +44,7 @@ pub enum Entry {
     },
 }
 
-/// How a message of the outbox stands.
+/// The state of a message of the outbox.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OutboxState {
@@ -75,7 +75,7 @@ impl OutboxState {
 /// The kind of the rows of a labwatch in shadow, among the notices.
 pub(super) const SHADOW_KIND: &str = "shadow";
 
-/// A resource as book had it and as labwatch would have had it, from one moment on.
+/// A resource in book, with the availability that labwatch would have set, from one moment on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShadowRow {
     /// The resource.
@@ -84,8 +84,8 @@ pub struct ShadowRow {
     pub experiment: Option<String>,
     /// What book said.
     pub book: Availability,
-    /// What it would have said.
+    /// The availability that labwatch would have set.
     pub labwatch: Availability,
-    /// How labwatch had evaluated the experiment, in words; nothing where it had not.
+    /// The experiment's evaluated health as text; `None` where it was not evaluated.
     pub evaluated: Option<String>,
 }

@@ -246,14 +246,14 @@ impl Database {
         self.connection.transaction_with_behavior(behavior)
     }
 
-    /// Whether the open file is the one that others find. What is written into a removed file is
-    /// gone, and SQLite does not notice.
+    /// Whether the open file is still the one at its path. Writes into a removed file are lost, and
+    /// SQLite does not notice.
     pub(super) fn still_there(&self) -> bool {
         self.identity.is_some() && self.identity == identity(&self.path)
     }
 }
 
-/// Opens a file for reading only; also one on a disk that takes no writes, and beside a service
+/// Opens a file for reading only; also one on a disk that accepts no writes, and beside a service
 /// that writes.
 pub(super) fn read_only(path: &Path) -> rusqlite::Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY

@@ -12,7 +12,7 @@ use super::rows::{self, EVENT_COLUMNS, Range};
 use super::text::{self, Names};
 use engine::model::{Health, SourceHealth, SourceName, Stub};
 
-/// The most changes that one answer looks at.
+/// The most changes that are read for one answer.
 const MAX_CHANGES: u32 = 100_000;
 
 /// The subject of an incident.
@@ -91,8 +91,8 @@ struct Change {
     causes: Vec<String>,
 }
 
-/// The bad times that touch the range, newest first; of experiments, sources or both. `None` when
-/// there is too much to look at.
+/// The incidents that touch the range, newest first; of experiments, sources or both. `None` when
+/// there is too much to read.
 fn incidents(
     from: &Connection,
     of: Option<&Subject>,
@@ -157,7 +157,7 @@ fn of_experiments(
     let fits = found.len() as u64 + unreadable <= u64::from(MAX_CHANGES);
     for (stub, change) in found {
         let known = changes.entry(Subject::Experiment(stub)).or_default();
-        // That something stays well tells of no bad time, and a year has many such events.
+        // Repeated ok events begin no incident, and a year has many of them.
         let is_known = known.last().is_some_and(|last| last.health == Health::Ok);
         if change.health != Health::Ok || !is_known {
             known.push(change);

@@ -269,7 +269,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     Ok(entry(&StateKey::Hold(hold.resource), &value))
 }
 
-/// Small state: the engine's takes its new form, that of other parts stays as it is.
+/// Small state: the engine's gets its new form, that of other parts stays as it is.
 fn kept(row: &Row<'_>) -> rusqlite::Result<Option<Entry>> {
     let key: String = row.get(0)?;
     let value: Value = rows::json(row, 1)?;

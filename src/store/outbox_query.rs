@@ -23,7 +23,7 @@ pub struct OutboxRow {
     pub created: Timestamp,
     /// Its state.
     pub state: OutboxState,
-    /// How often it was tried.
+    /// The number of attempts.
     pub attempts: u32,
     /// When it was last tried.
     pub tried: Option<Timestamp>,
@@ -66,7 +66,7 @@ pub struct SaidNews {
 
 pub(super) const COLUMNS: &str = "outbox.id, route, created, state, attempts, tried, last_error";
 
-/// Its alerts and its occasion stand in a notice of the same moment.
+/// Its alerts and its occasion are in a notice of the same moment.
 const SAID: List<Said> = List {
     columns: "outbox.id, route, created, state, attempts, tried, last_error, outbox.content, \
               (SELECT notices.content FROM notices WHERE notices.at = outbox.created \
@@ -77,7 +77,7 @@ const SAID: List<Said> = List {
     read: said,
 };
 
-/// The news stand in the content as a message has them.
+/// The content has its news in the form of a message.
 const MENTIONS: List<OutboxQuery> = List {
     columns: "outbox.id, route, created, state, attempts, tried, last_error, \
               (SELECT value ->> 'health' FROM json_each(content, '$.news') WHERE value ->> 'stub' = ?6)",
@@ -112,7 +112,7 @@ impl Reader {
     }
 }
 
-/// What of a notification cannot be read is left out.
+/// Unreadable parts of a notification are left out.
 fn said(row: &Row<'_>) -> rusqlite::Result<Said> {
     let content = |column| -> rusqlite::Result<Value> {
         let text: Option<String> = row.get(column)?;

@@ -36,7 +36,7 @@ impl Part {
     }
 }
 
-/// A part of a list, newest first.
+/// A page of a list, newest first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowPage<T> {
     /// The rows. Unreadable ones are left out.

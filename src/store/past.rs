@@ -38,7 +38,7 @@ pub struct Past {
     pub withdrawals: Vec<(Timestamp, Stub)>,
     /// The experiments of each pool, as last recorded.
     pub pools: BTreeMap<String, Vec<Stub>>,
-    /// Maintenance windows that may touch the time, each with when it was ended before its end.
+    /// Maintenance windows that may touch the range, each with when it was ended before its end.
     pub windows: Vec<(Maintenance, Option<Timestamp>)>,
 }
 
@@ -101,7 +101,7 @@ pub(super) fn within<T>(
     }
 }
 
-/// Opens the data file of a folder for reading, where its tables are as this labwatch knows them.
+/// Opens the data file of a folder for reading, if its tables have the version of this labwatch.
 fn open(dir: &Path) -> Result<Connection, ReadError> {
     let path = dir.join(file::DATABASE_FILE);
     if !path.exists() {
@@ -134,7 +134,7 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Counts a row. False when it was one too many, or it has become too late.
+    /// Counts a row. False when it exceeds the budget, or the time is over.
     fn allows_one_more(&mut self) -> bool {
         self.rows += 1;
         self.late |= self.rows.is_multiple_of(ROWS_BETWEEN_LOOKS) && Instant::now() >= self.latest;

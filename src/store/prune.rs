@@ -74,7 +74,7 @@ impl Past {
     }
 }
 
-/// One walk through all tables, from their oldest rows up to the first that is young.
+/// One pass through all tables, from their oldest rows up to the first young one.
 #[derive(Debug, Default)]
 pub(super) struct Walk {
     table: usize,
@@ -82,7 +82,7 @@ pub(super) struct Walk {
 }
 
 impl Walk {
-    /// One step. Says whether the walk is over.
+    /// One step. Returns whether the pass is over.
     pub(super) fn step(
         &mut self,
         from: &Connection,
@@ -108,7 +108,7 @@ impl Walk {
     }
 }
 
-/// Forgets the notes that ended before; they are few.
+/// Deletes the notes that ended before; they are few.
 pub(super) fn ended_notes(from: &Connection, before: Timestamp) -> Written {
     let sql = "DELETE FROM notes WHERE ended < ?1";
     run(from, sql, [text::millis(before)])

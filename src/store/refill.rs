@@ -165,7 +165,7 @@ fn alike(booked: &Booked) -> (ResourceName, Timestamp, Timestamp) {
     (booked.resource.clone(), booked.start, booked.end)
 }
 
-/// Tells a file that is begun anew what is true, all or nothing.
+/// Writes the current state into a new file, all or nothing.
 pub(super) fn fill(file: &mut Database, refill: &Refill) -> Result<(), Failure> {
     let transaction = file.begin()?;
     refill.write(&transaction)?;

@@ -158,7 +158,7 @@ pub(super) fn json<T: DeserializeOwned>(row: &Row<'_>, column: usize) -> rusqlit
     self::column(row, column, |text| serde_json::from_str(text).ok())
 }
 
-/// A time column that must be there.
+/// A mandatory time column.
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     text::time(row.get(column)?).ok_or_else(|| odd(column))
 }

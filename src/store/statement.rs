@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use super::file::Failure;
 
-/// The longest content of something that is to be sent or remembered, in bytes. A mail about 130
-/// experiments has about 100,000.
+/// The longest content of a notification or a state entry, in bytes. A mail about 130 experiments
+/// has about 100,000.
 pub const MAX_CONTENT_BYTES: usize = 4 << 20;
 
 /// Why an entry was not written.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use engine::model::{PageFault, PageName, SourceName, StreamHealth, Topic};
 use engine::{Issue, Why};
 
-/// An issue as it stands in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
+/// An issue in the table: `{"required":["pend00-st-data","missing"]}`, `"jump lost"`.
 #[derive(Serialize, Deserialize)]
 #[serde(remote = "Issue", rename_all = "lowercase")]
 enum IssueText {

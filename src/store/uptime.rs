@@ -82,9 +82,9 @@ pub(super) fn step(range: Range, step: Duration) -> Option<i64> {
     (!whole.is_ok_and(|whole| whole >= MAX_BUCKETS)).then_some(step)
 }
 
-/// How long an experiment was in which state, counted from changes at hand instead of the file:
-/// each the health from then on, in any order. At most [`MAX_BUCKETS`] buckets; none for a step of
-/// nothing.
+/// How long an experiment was in which state, counted from given changes instead of the file: each
+/// has the health from then on, in any order. At most [`MAX_BUCKETS`] buckets; none for a step of
+/// zero.
 #[must_use]
 pub fn uptime_of(
     changes: impl Iterator<Item = (Timestamp, Health)>,

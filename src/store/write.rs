@@ -50,7 +50,7 @@ fn audit(to: &Connection, at: Timestamp, who: &str, what: &str) -> Written {
     )
 }
 
-/// Notes a time in which nothing was kept.
+/// Records a gap.
 pub(super) fn write_gap(to: &Connection, gap: &Gap) -> Written {
     let (since, until) = (text::millis(gap.since), text::millis(gap.until));
     run(

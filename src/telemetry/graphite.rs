@@ -50,7 +50,7 @@ pub struct ComponentCheck {
     pub is_ok: bool,
 }
 
-/// One period's figures. Names are shared with the snapshot, so that 60 periods of 10,000
+/// The metrics of one period. Names are shared with the snapshot, so that 60 periods of 10,000
 /// experiments are some megabytes.
 #[derive(Debug, Clone)]
 struct Period {

@@ -46,7 +46,7 @@ pub struct Guard {
 }
 
 impl Guard {
-    /// The levels, which can be set while the log goes on.
+    /// The levels, which can be set at runtime.
     pub fn levels(&self) -> LevelHandle {
         self.levels.clone()
     }
@@ -57,8 +57,7 @@ impl Guard {
 pub struct LevelHandle(reload::Handle<Targets, Registry>);
 
 impl LevelHandle {
-    /// The level of each target: the start of a module's path. The empty one stands for everything
-    /// else.
+    /// The level of each target: the start of a module's path. The empty one is for all others.
     pub fn levels(&self) -> BTreeMap<String, String> {
         let Some(targets) = self.0.clone_current() else {
             return BTreeMap::new();
@@ -135,7 +134,7 @@ pub fn start(settings: &LogSettings) -> Result<Guard, LogError> {
 
 struct Sink {
     writer: Box<dyn Write + Send>,
-    /// Why the file that was asked for is not it.
+    /// Why the configured file cannot be used.
     refused: Option<io::Error>,
     /// How a line looks; `None`: as an entry of the journal.
     format: Option<LogFormat>,

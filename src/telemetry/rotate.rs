@@ -22,7 +22,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::config::LogFile;
 
-/// How the time of rotation stands in a name.
+/// The format of the time of rotation in a name.
 const STAMP: &str = "%Y%m%dT%H%M%SZ";
 
 /// How many files may be rotated in the same second.
@@ -31,7 +31,7 @@ const MAX_SAME_SECOND: u32 = 1_000;
 /// The permissions of a log file: the owner and the owner's group, and no other user.
 const MODE: u32 = 0o640;
 
-/// Makes a line for the log, with its time and line break, of a text.
+/// Formats a text as a line for the log, with its time and line break.
 pub type Remark = Box<dyn Fn(Timestamp, &str) -> String + Send>;
 
 /// Dependencies of a [`RotatingFile`] besides the file system.

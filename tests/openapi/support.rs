@@ -37,7 +37,7 @@ use self::lab::{Lab, at, healthy, resource};
 #[allow(dead_code, reason = "the tests of version 1 use all of it")]
 pub mod lab;
 
-/// What the tokens of the tests are signed with.
+/// The secret that signs the tests' tokens.
 const SECRET: &str = "the-secret-of-the-tests-of-documents";
 
 /// A laboratory of 250 experiments, of which `pend000` is down.
@@ -138,7 +138,7 @@ pub fn all() -> Routes {
     routes(parts.api, &parts.authenticator).merge(others)
 }
 
-/// The API on a port of its own, until it is dropped.
+/// The API on a port of its own; it stops when it is dropped.
 pub struct Server {
     pub address: SocketAddr,
     pub client: reqwest::Client,

@@ -132,7 +132,7 @@ pub enum Place {
     Socket(Server),
 }
 
-/// A text that stands for no fault.
+/// A text that names no fault.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is no fault of the simulated laboratory")]
 pub struct UnknownFault(pub String);

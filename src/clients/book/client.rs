@@ -34,14 +34,14 @@ pub struct BookClient {
     shadow: Option<ShadowBook>,
 }
 
-/// A token that was signed, kept for the calls that follow.
+/// A signed token, kept for later calls.
 #[derive(Debug)]
 struct Token {
     text: SecretString,
     minted: Timestamp,
 }
 
-/// book's word about itself. Numbers that it does not give are 0.
+/// book's status. Numbers that it does not give are 0.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
 #[serde(default)]
 pub struct BookStatus {

@@ -54,7 +54,7 @@ pub(super) fn read_pages(manifest: &Manifest) -> (Vec<PageUse>, usize) {
     (uses.collect(), too_many)
 }
 
-/// Has the pages beyond the bound count as pages that cannot be checked.
+/// Replaces the pages beyond the bound by one that cannot be checked.
 fn bound(uses: &mut BTreeMap<Option<PageAddress>, BTreeSet<ResourceName>>) -> usize {
     let pages = uses.keys().filter(|page| page.is_some());
     let beyond: Vec<_> = pages.skip(MAX_PAGES).cloned().collect();

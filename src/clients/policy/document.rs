@@ -103,7 +103,7 @@ impl Document {
             }
             Err(expected) => {
                 let former = self.known.get(key);
-                // What a person writes there is not for every reader.
+                // A person's text is not for every reader.
                 let is_private = matches!(field, Field::Ack | Field::ClusterAck);
                 let (is, stays) = if is_private {
                     let stays = former.map(|_| "the former one stays in force".to_owned());
@@ -232,7 +232,7 @@ impl Field {
         !matches!(self, Self::Ack | Self::Path | Self::ClusterAck)
     }
 
-    /// Whether a value is right; if not, what is expected.
+    /// Whether a value is valid; if not, what is expected.
     fn check(self, text: &str) -> Result<(), &'static str> {
         let (is_right, expected) = match self {
             Self::Ack | Self::ClusterAck => (is_text(text), "one line of at most 500 bytes"),

@@ -116,7 +116,7 @@ impl Session {
         self.is_listed && !is_there
     }
 
-    /// Commits changes, up to this number. One at a time.
+    /// Commits changes, up to this number. One commit at a time.
     pub(super) fn commit(&mut self, changes: Vec<StateChange>, up_to: u64) {
         let (Some((client, _)), Some(key)) = (self.granted.clone(), self.key.clone()) else {
             return;

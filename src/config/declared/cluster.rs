@@ -18,7 +18,7 @@ pub(super) const CLUSTER: Section = Section {
         /// The members of etcd. Required where cluster, publish or policy is etcd.
         cluster_endpoints: Kind::Values(ENDPOINTS),
             example("https://etcd1.example.org:2379, https://etcd2.example.org:2379");
-        /// The user of etcd, where it asks for one.
+        /// The user for etcd, where it requires one.
         cluster_user: Kind::Value("a text without control characters"), example("labwatch");
         /// The password of that user. Required with cluster_user: so, as cluster_password_file or
         /// as a credential.
@@ -28,25 +28,26 @@ pub(super) const CLUSTER: Section = Section {
         /// A file with the CA certificates, in PEM, by which etcd's certificates are checked.
         /// Without it: the system's.
         cluster_tls_ca: Kind::Path, example("/etc/labwatch/etcd-ca.pem");
-        /// A file with the certificate, in PEM, that etcd is shown.
+        /// A file with the client certificate for etcd, in PEM.
         cluster_tls_cert: Kind::Path, example("/etc/labwatch/etcd-client.pem");
         /// A file with the key of cluster_tls_cert, in PEM.
         cluster_tls_key: Kind::Path, example("/etc/labwatch/etcd-client.key");
-        /// Where in etcd everything stands: below it and the label. Replicas of one laboratory have
-        /// the same root and label.
+        /// The path in etcd below which all keys are: the label follows. Replicas of one laboratory
+        /// have the same root and label.
         cluster_root: Kind::Value(ROOT), default("/labwatch");
-        /// For how long a leader leads that etcd does not hear of. When it dies, another takes over
-        /// after this time.
+        /// How long the lease of the leader lasts without renewal. When the leader crashes, another
+        /// replica takes over after this time.
         cluster_lease: Kind::Duration(seconds(3), minutes(1)), default("10s");
         /// What the leader does when etcd cannot be reached for longer than its lease. stop: it
-        /// mails once that etcd is away, follows, and no replica switches or notifies until etcd is
-        /// back. act: it goes on alone. Where it alone is cut off, another replica leads too, and
-        /// both switch and notify: only for an etcd that all replicas lose together.
+        /// mails once that etcd is unavailable, becomes a follower, and no replica switches or
+        /// notifies until etcd is back. act: it goes on alone. If only the leader is cut off,
+        /// another replica leads too, and both switch and notify: use it only for an etcd that all
+        /// replicas lose together.
         cluster_alone: Kind::Choice(&["stop", "act"]), default("stop");
         /// The name of this replica. Without it: the name of its host.
         cluster_name: Kind::Value(SLUG), example("watch1");
-        /// Where other replicas reach the API of this one, with its api_prefix. Commands that they
-        /// get are forwarded there while this one leads. Required with cluster etcd.
+        /// The address at which other replicas reach the API of this one, with its api_prefix. They
+        /// forward commands to it while this one leads. Required with cluster etcd.
         cluster_url: Kind::Value(PLAIN_URL), example("https://watch1.example.org:3007");
     },
 };

@@ -20,8 +20,8 @@ pub(super) const MAIL: Section = Section {
         /// mail server on this host, and otherwise starttls.
         email_tls: Kind::Choice(&["auto", "none", "starttls", "implicit"]),
             default("auto"), at_once;
-        /// A file in PEM with certificates of CAs that the mail server's certificate may be of,
-        /// beside the system's.
+        /// A file with certificates of CAs, in PEM, that are trusted for the mail server besides
+        /// the system's.
         email_tls_ca: Kind::Path, example("/etc/labwatch/mail-ca.pem"), at_once;
         /// The mail server's own certificate, which is then accepted with any signature, and no
         /// other: as openssl x509 -noout -fingerprint -sha256 shows it.
@@ -50,24 +50,25 @@ pub(super) const MAIL: Section = Section {
             example("maintainer@example.org, lab@example.org"), at_once;
         /// Recipients of copies.
         email_cc: Kind::Values(ADDRESSES), example("head@example.org"), at_once;
-        /// What every subject starts with.
+        /// The prefix of every subject.
         email_subject: Kind::Text, example("app.example.org/ed0"), at_once;
-        /// Where the page is; every mail names it.
+        /// The address of the page; every mail contains it.
         email_link: Kind::Value(URL), example("https://app.example.org/ed0/status"), at_once;
-        /// How long the mail server may take for each of its answers, behind the whole mail 10
-        /// minutes; for connecting at most 30 s.
+        /// The time limit for each reply of the mail server; after the whole mail it is 10 minutes,
+        /// for connecting at most 30 s.
         email_timeout: Kind::Duration(seconds(1), minutes(5)), default("5m"), at_once;
         /// How long after the first event a notification waits for the rest of a burst.
         email_gather: Kind::Duration(seconds(0), days(1)), default("0s"), at_once;
-        /// Three notifications may be sent at once on a route, and one more for each time that
-        /// passes; what comes meanwhile is gathered, unless something gets worse that is booked
-        /// within the hour. 0s: no bound.
+        /// Rate limit of a route: three notifications may be sent at once, and one more per
+        /// interval; news meanwhile is gathered, unless something gets worse that is booked within
+        /// the hour. 0s: no limit.
         email_interval: Kind::Duration(seconds(0), hours(1)), default("5m"), at_once;
-        /// When a reminder is sent of what is still bad. The wait doubles each time, up to a week.
+        /// The time until a reminder of problems that last. It doubles with each reminder, up to a
+        /// week.
         email_remind: Kind::WordOrDuration(&["off"], minutes(10), days(7)), default("off"), at_once;
-        /// When a digest of open problems, forgotten holds and silences is mailed every day, by the
-        /// clock of time_zone. A time that the clocks skip is as much later; of one that they show
-        /// twice the first counts.
+        /// The time of the daily digest of open problems, forgotten holds and silences, in
+        /// time_zone. A time that the clocks skip is as much later; of one that they show twice the
+        /// first counts.
         email_digest: Kind::Value("off, or a time such as 07:30"), default("off"), at_once;
         /// Whether a report on the availability of the last month is mailed on its first day.
         report_monthly: Kind::Switch, default("false"), at_once;
@@ -86,7 +87,7 @@ pub(super) const OTHERS: Section = Section {
             example("https://hooks.example.org/labwatch"), at_once;
         /// A file with the address of the webhook alone.
         webhook_url_file: Kind::Path, example("/etc/labwatch/secrets/webhook_url"), at_once;
-        /// How long a call of a webhook may take, connecting included.
+        /// The time limit of a call of a webhook, connecting included.
         webhook_timeout: Kind::Duration(seconds(1), minutes(5)), default("10s"), at_once;
         /// The secret that signs calls of the webhook. Without it they are not signed.
         secret_webhook: Kind::Secret, example("..."), at_once;
@@ -100,7 +101,7 @@ pub(super) const OTHERS: Section = Section {
         dead_man_url_file: Kind::Path, example("/etc/labwatch/secrets/dead_man_url");
         /// How often dead_man_url is called.
         dead_man_every: Kind::Duration(seconds(10), hours(1)), default("1m");
-        /// When a hold looks forgotten, unless its reason changes.
+        /// After which time a manual hold counts as forgotten, unless its reason changes.
         hold_overdue: Kind::Duration(hours(1), days(365)), default("14d"), at_once;
     },
 };

@@ -6,8 +6,8 @@ use crate::config::bounds::{days, hours, millis, minutes, seconds};
 pub(super) const OBSERVATION: Section = Section {
     title: "Observation",
     settings: settings! {
-        /// When relay and jump are asked for a report: auto, when their own pace is too slow for
-        /// the rules below; off, never; or when nothing came for this long.
+        /// When labwatch requests reports from relay and jump: auto, when their own interval is too
+        /// long for the rules below; off, never; or when no report came for this long.
         ask_every: Kind::WordOrDuration(&["auto", "off"], seconds(1), hours(1)),
             default("auto"), at_once;
         /// Sampling, a short subscription to each stream: auto, when relay's reports carry no
@@ -21,7 +21,7 @@ pub(super) const OBSERVATION: Section = Section {
         /// How often each page that students open (uis of book's manifest) is checked; off, never.
         /// A page that fails twice in a row makes its experiments degraded.
         ui_check_every: Kind::WordOrDuration(&["off"], seconds(1), days(1)), default("5m"), at_once;
-        /// What it means that no page of an experiment works: optional, it is degraded; required,
+        /// The health of an experiment of which no page works: optional, it is degraded; required,
         /// it is down and withdrawn, where the fault is the pages' own.
         ui_check: Kind::Choice(&["optional", "required"]), default("optional"), at_once;
         /// The canary, labwatch's own small messages through relay, which show whether relay
@@ -33,8 +33,8 @@ pub(super) const OBSERVATION: Section = Section {
         canary_every: Kind::Duration(millis(100), minutes(1)), default("1s");
         /// A message of the canary that takes longer is late.
         canary_late: Kind::Duration(millis(10), minutes(1)), default("1s");
-        /// With so many messages in a row that do not arrive relay forwards nothing, and is down;
-        /// with so many that are late it is late.
+        /// How many messages of the canary in a row must be lost for relay to count as down, or be
+        /// late for it to count as late.
         canary_misses: Kind::Number(1, 100), default("3");
     },
 };
@@ -46,15 +46,15 @@ pub(super) const EVALUATION: Section = Section {
         health_last_active: Kind::Duration(seconds(1), days(1)), default("10s"), at_once;
         /// The documented old name of health_last_active, which wins where both are set.
         health_last: Kind::Duration(seconds(1), days(1)), example("10s"), at_once;
-        /// What has not been in a report for this long is missing.
+        /// A stream or jump connection that has not been in a report for this long is missing.
         health_last_checked: Kind::Duration(seconds(1), days(1)), default("10s"), at_once;
-        /// How long after its first sight an experiment is not evaluated (grace).
+        /// How long after its first report an experiment is not evaluated (grace).
         health_startup: Kind::Duration(seconds(0), days(1)), default("1m"), at_once;
         /// How long after a restart or the return of relay or jump the absence of streams does not
         /// count (settle time).
         health_settle: Kind::Duration(seconds(0), hours(1)), default("30s"), at_once;
-        /// How long relay must be dead by its own fault, without a break, before its experiments
-        /// count as down.
+        /// How long relay must be down by its own fault, without interruption, before its
+        /// experiments count as down.
         health_outage_hold: Kind::Duration(seconds(10), days(7)), default("15m"), at_once;
         /// How long a change for the worse must last before it counts: 0s, at once. A shorter fault
         /// is neither withdrawn nor notified.

@@ -29,17 +29,17 @@ pub(super) const HEALTH: Section = Section {
         shadow: Kind::Switch, default("false");
         /// The components whose failure does not make labwatch as a whole unhealthy: self, store,
         /// configuration, dead_man, book, relay, jump, mail, cluster, publish or policy. A
-        /// [[service]] may stand here too; it counts in its own categories alone in any case.
+        /// [[service]] may be listed too; it always counts in its own categories only.
         non_fatal: Kind::Values(COMPONENTS), default("mail, jump"), at_once;
         /// The experiments, pools and categories whose failure is of the highest severity.
         severity_1: Kind::Values(PATTERNS), example("exam*, pendulums"), at_once;
         /// Whether metrics for Prometheus are served at /metrics.
         metrics: Kind::Switch, default("true");
-        /// The Graphite server. Without it nothing is sent there.
+        /// The Graphite server. Without it nothing is sent.
         graphite_host: Kind::Value(HOST), example("graphite.example.org");
-        /// Its port for lines of text.
+        /// Its port for the plaintext protocol.
         graphite_port: Kind::Number(1, 65_535), default("2003");
-        /// What the name of every metric there starts with.
+        /// The prefix of every metric's name there.
         graphite_prefix: Kind::Value(DOTTED), default("lab.health");
         /// How often metrics are sent there.
         graphite_every: Kind::Duration(seconds(10), hours(1)), default("1m");
@@ -48,7 +48,7 @@ pub(super) const HEALTH: Section = Section {
         /// the page and the API can stay unreachable from there. With the path, the certificate and
         /// the access of the API.
         address_actuator: Kind::Value("an IP address"), default("127.0.0.1");
-        /// Port of that listener; 0 takes any free one; none: they are served with the API alone.
+        /// Port of that listener; 0: any free port; none: they are served with the API only.
         port_actuator: Kind::Value(PORT_OR_NONE), default("none");
         /// Accepted and ignored, as an old name: CPU profiles are taken with perf.
         profile: Kind::Switch, default("false");
@@ -80,8 +80,8 @@ pub(super) const LOG: Section = Section {
         /// or a filter in tracing's notation, such as info,labwatch::clients=debug. A filter that
         /// shows debug or trace lines of libraries can show access tokens.
         log_level: Kind::Value(LEVELS), default("info"), at_once;
-        /// How a line of the log is written: text for people, json for programs. Standard output
-        /// that is systemd's journal gets the journal's own fields instead.
+        /// The format of log lines: text for reading, json for programs. Standard output that is
+        /// systemd's journal gets the journal's own fields instead.
         log_format: Kind::Choice(&["text", "json"]), default("json");
         /// The log file is rotated before it grows beyond this.
         log_max_size: Kind::Size(64 * KIB, 4 * GIB), default("50MiB");

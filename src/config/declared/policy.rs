@@ -8,10 +8,10 @@ const ROOT: &str = "a path such as /ft/healthcheck of letters, digits, dots, das
 pub(super) const POLICY: Section = Section {
     title: "Policy in etcd: acknowledgements and categories",
     settings: settings! {
-        /// Where acknowledgements and the rules of categories stand besides: in the configuration
-        /// file and the API alone, or also in etcd (reached by cluster_endpoints, cluster_user and
+        /// Where acknowledgements and the rules of categories are: in the configuration file and
+        /// the API only, or also in etcd (reached by cluster_endpoints, cluster_user and
         /// cluster_tls_ca, also where cluster is solo), in the layout of FT's aggregate
-        /// healthcheck. What stands in etcd goes over the file, and is followed at once. See
+        /// healthcheck. Values in etcd override the file, and take effect at once. See
         /// docs/health-endpoints.md.
         policy: Kind::Choice(&["file", "etcd"]), default("file");
         /// Below it NAME/ack acknowledges a component, a service or an experiment.
@@ -19,7 +19,7 @@ pub(super) const POLICY: Section = Section {
         /// Below it CATEGORY/period_seconds, CATEGORY/is_resilient, CATEGORY/sticky and
         /// CATEGORY/enabled.
         policy_categories: Kind::Value(ROOT), default("/ft/healthcheck-categories");
-        /// The key that acknowledges all of the laboratory.
+        /// The key that acknowledges the whole laboratory.
         policy_cluster_ack: Kind::Value(ROOT),
             default("/ft/config/aggregate-healthcheck/cluster-ack");
     },

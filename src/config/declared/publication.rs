@@ -14,12 +14,12 @@ pub(super) const PUBLICATION: Section = Section {
         /// cluster_tls_ca, also where cluster is solo), as files, or not. In a cluster the leader
         /// alone publishes. See docs/health-endpoints.md.
         publish: Kind::Choice(&["none", "etcd", "files"]), default("none");
-        /// What every key starts with; the label follows.
+        /// The prefix of every key; the label follows.
         publish_root: Kind::Value(ROOT), default("/vnf-agent");
-        /// The folder below which the files are. Required with publish files.
+        /// The folder of the files. Required with publish files.
         publish_dir: Kind::Path, example("/var/lib/labwatch/published");
-        /// How often everything is written anew, besides what changes. In etcd the keys of a
-        /// labwatch that dies are gone after three times this.
+        /// How often everything is written again, besides changes. In etcd the keys of a labwatch
+        /// that crashes expire after three times this.
         publish_every: Kind::Duration(seconds(1), minutes(1)), default("10s");
     },
 };

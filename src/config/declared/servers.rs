@@ -14,20 +14,20 @@ pub(super) const BOOK: Section = Section {
         scheme_book: Kind::Choice(&["http", "https"]), default("https");
         /// Path in front of book's API. / and an empty value both mean that there is none.
         basepath_book: Kind::Value(BASE_PATH), default("/");
-        /// What book calls itself (its BOOK_AUDIENCE), to the byte. Without it: scheme, host and
-        /// base path put together.
+        /// The exact audience of book (its BOOK_AUDIENCE). Without it: scheme, host and base path
+        /// combined.
         audience_book: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/book");
-        /// Where book is reached when that is not its audience, for example past the proxy on the
-        /// same host. Without it: the audience.
+        /// The address of book where it differs from its audience, for example past the proxy on
+        /// the same host. Without it: the audience.
         url_book: Kind::Value(PLAIN_URL), example("http://127.0.0.1:4000");
         /// The secret that book's access tokens are signed with (its BOOK_ADMIN_SECRET). Required:
         /// so, as secret_book_file or as a credential.
         secret_book: Kind::Secret, example("...");
         /// A file with the secret for book.
         secret_book_file: Kind::Path, example("/etc/labwatch/secrets/secret_book");
-        /// How often book is asked for its resources and their availability.
+        /// How often book is polled for its resources and their availability.
         query_book_every: Kind::Duration(seconds(1), days(1)), default("15m");
-        /// The longest time that one call to book may take.
+        /// The time limit of one call to book.
         timeout_book: Kind::Duration(millis(100), minutes(5)), default("5s");
     },
 };
@@ -42,10 +42,10 @@ pub(super) const JUMP: Section = Section {
         /// Path in front of jump's API (without /api/v1). / and an empty value both mean that there
         /// is none.
         basepath_jump: Kind::Value(BASE_PATH), default("/");
-        /// What jump calls itself (its JUMP_AUDIENCE), to the byte. Without it: scheme, host and
-        /// base path put together.
+        /// The exact audience of jump (its JUMP_AUDIENCE). Without it: scheme, host and base path
+        /// combined.
         audience_jump: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/jump");
-        /// Where jump's API is reached when that is not its audience. Without it: the audience.
+        /// The address of jump's API where it differs from its audience. Without it: the audience.
         url_jump: Kind::Value(PLAIN_URL), example("http://127.0.0.1:3002");
         /// Scheme, host and port that replace those of the websocket addresses that jump hands out.
         /// Without it they are used as they come.
@@ -55,8 +55,8 @@ pub(super) const JUMP: Section = Section {
         secret_jump: Kind::Secret, example("...");
         /// A file with the secret for jump.
         secret_jump_file: Kind::Path, example("/etc/labwatch/secrets/secret_jump");
-        /// How often the connection to jump is made anew; the new one stands before the old one is
-        /// dropped.
+        /// How often the connection to jump is renewed; the new one is open before the old one is
+        /// closed.
         reconnect_jump_every: Kind::Duration(seconds(10), days(30)), default("1d");
     },
 };
@@ -71,10 +71,10 @@ pub(super) const RELAY: Section = Section {
         /// Path in front of relay's access API, such as /ed0/access. / and an empty value both mean
         /// that there is none.
         basepath_relay: Kind::Value(BASE_PATH), default("/");
-        /// What relay's access API calls itself (its RELAY_AUDIENCE), to the byte. Without it:
-        /// scheme, host and base path put together.
+        /// The exact audience of relay's access API (its RELAY_AUDIENCE). Without it: scheme, host
+        /// and base path combined.
         audience_relay: Kind::Value(AUDIENCE), example("https://app.example.org/ed0/access");
-        /// Where relay's access API is reached when that is not its audience. Without it: the
+        /// The address of relay's access API where it differs from its audience. Without it: the
         /// audience.
         url_relay: Kind::Value(PLAIN_URL), example("http://127.0.0.1:3000");
         /// Scheme, host and port that replace those of the websocket addresses that relay hands
@@ -85,8 +85,8 @@ pub(super) const RELAY: Section = Section {
         secret_relay: Kind::Secret, example("...");
         /// A file with the secret for relay.
         secret_relay_file: Kind::Path, example("/etc/labwatch/secrets/secret_relay");
-        /// How often the connection to relay is made anew; the new one stands before the old one is
-        /// dropped.
+        /// How often the connection to relay is renewed; the new one is open before the old one is
+        /// closed.
         reconnect_relay_every: Kind::Duration(seconds(10), days(30)), default("1d");
     },
 };

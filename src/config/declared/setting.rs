@@ -29,7 +29,7 @@ pub struct Table {
 }
 
 impl Table {
-    /// Its name as it stands in the file.
+    /// Its heading in the file.
     pub fn heading(&self) -> String {
         if self.repeats {
             format!("[[{}]]", self.name)
@@ -88,7 +88,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What is allowed, in words for people.
+    /// The allowed values, as text.
     pub fn allowed(&self) -> String {
         match self {
             Self::Text => "a text without control characters".to_owned(),
@@ -180,7 +180,7 @@ impl Setting {
     }
 }
 
-/// The environment's name of the setting `key`.
+/// The name of the setting `key` in the environment.
 pub fn variable(key: &str) -> String {
     format!("{ENV_PREFIX}{}", key.to_ascii_uppercase())
 }

@@ -33,7 +33,7 @@ pub const TABLES: &[Table] = &[
             to: Kind::Values(ADDRESSES), example("[\"pendulums@example.org\"]");
             /// Recipients of copies.
             cc: Kind::Values(ADDRESSES), example("[\"head@example.org\"]");
-            /// The address of a program that takes labwatch's own JSON. No address is ever shown
+            /// The address of a program that accepts labwatch's own JSON. No address is ever shown
             /// whole, because such addresses often hold a secret.
             webhook: Kind::Hidden(CALLABLE_URL), example("https://hooks.example.org/labwatch");
             /// A file with that address alone.
@@ -63,17 +63,18 @@ pub const TABLES: &[Table] = &[
             ntfy: Kind::Hidden(CALLABLE_URL), example("https://ntfy.example.org/labwatch");
             /// A file with that address alone.
             ntfy_file: Kind::Path, example("/etc/labwatch/secrets/ntfy_url");
-            /// What requests to a webhook are signed with; without it they are not. For matrix the
-            /// access token of the user, for ntfy and alertmanager a token where they want one.
+            /// The secret that signs requests to a webhook; without it they are not signed. For
+            /// matrix the access token of the user, for ntfy and alertmanager a token where they
+            /// require one.
             secret: Kind::Secret, example("...");
             /// A file with that secret.
             secret_file: Kind::Path, example("/etc/labwatch/secrets/pendulums");
-            /// Whether it also gets alerts, which concern the whole laboratory: book, jump, relay,
-            /// labwatch itself.
+            /// Whether it also gets alerts about the whole laboratory: book, jump, relay, labwatch
+            /// itself.
             alerts: Kind::Switch, default("false");
-            /// When a reminder is sent. Without it: as email_remind says.
+            /// The time until the first reminder. Without it: email_remind.
             remind: Kind::WordOrDuration(&["off"], minutes(10), days(7)), example("24h");
-            /// How long it waits for the rest of a burst. Without it: as email_gather says.
+            /// How long it waits for the rest of a burst. Without it: email_gather.
             gather: Kind::Duration(seconds(0), days(1)), example("1m");
         },
     },
@@ -103,7 +104,7 @@ pub const TABLES: &[Table] = &[
             at: Kind::Value("a time such as 07:30"), example("08:00");
             /// How long it lasts then, by the clock.
             for: Kind::Duration(minutes(1), days(7)), example("2h");
-            /// The time zone that is meant. Without it: time_zone.
+            /// The time zone of these times. Without it: time_zone.
             zone: Kind::Value(ZONE), example("Europe/London");
         },
     },
@@ -111,17 +112,17 @@ pub const TABLES: &[Table] = &[
         name: "pool",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "Experiments that can stand in for each other. What is in no [[pool]] is in one with \
+        text: "Experiments that can replace each other. An experiment in no [[pool]] is in one with \
            all that are booked in the same ways (policy and UI set).",
         keys: settings! {
             /// Its name, which no other pool has.
             name: Kind::Value(SLUG), example("pendulums");
-            /// The experiments in it. One that several pools take in is in the first of them.
+            /// The experiments in it. One that several pools match is in the first of them.
             /// Required.
             members: Kind::Values(PATTERNS), example("[\"pend*\"]");
             /// What students read instead of its name. Without it: the name, with a capital letter.
             title: Kind::Value(SENTENCES), example("Pendulums");
-            /// With fewer of them healthy the pool is bad.
+            /// The fewest healthy experiments with which the pool is ok.
             min_healthy: Kind::Number(1, 10_000), default("1");
         },
     },
@@ -129,10 +130,10 @@ pub const TABLES: &[Table] = &[
         name: "category",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "A named set of experiments and components whose health is asked for as one, with \
-           rules of its own. What is in no [[category]] is in one named after its stem: pend00 \
-           in pend. default, all experiments, and system, all components of labwatch, are \
-           always there; to change their rules name them here without match and pools.",
+        text: "A named set of experiments and components whose health is requested as one, with \
+           rules of its own. An experiment in no [[category]] is in one named after its stem: \
+           pend00 in pend. default, all experiments, and system, all components of labwatch, \
+           are built in; to change their rules name them here without match and pools.",
         keys: settings! {
             /// Its name, which no other category has.
             name: Kind::Value(SLUG), example("teaching");
@@ -143,8 +144,8 @@ pub const TABLES: &[Table] = &[
             pools: Kind::Values(NAMES), example("[\"pendulums\"]");
             /// true: enough healthy experiments in each pool are enough. false: each one counts.
             resilient: Kind::Switch, default("false");
-            /// How many are enough in a resilient category, in each pool. Without it: as [[pool]]
-            /// says, else 1.
+            /// How many are enough in a resilient category, in each pool. Without it: that of
+            /// [[pool]], else 1.
             min_healthy: Kind::Number(1, 10_000), example("2");
             /// How often it is checked; of an experiment's categories the shortest counts.
             period: Kind::Duration(seconds(1), minutes(5)), default("1m");
@@ -155,7 +156,7 @@ pub const TABLES: &[Table] = &[
             /// Whether the experiments that failed also stay withdrawn in book until a sticky
             /// category is switched on.
             sticky_booking: Kind::Switch, default("false");
-            /// Where it is written what to do.
+            /// The address of instructions for a failure.
             panic_guide: Kind::Value(URL), example("https://wiki.example.org/pendulums");
             /// What a failure means for teaching or research.
             business_impact: Kind::Value(SENTENCES),
@@ -166,20 +167,20 @@ pub const TABLES: &[Table] = &[
         name: "service",
         repeats: true,
         reload: Reload::AtOnce,
-        text: "A service outside of labwatch whose health is asked for, or reported by itself, and \
-           shown as a component. It counts in its own categories and only there; a resilient \
-           category works while one of its instances does, whose names differ by a number: \
-           wiki-1 and wiki-2.",
+        text: "A service outside of labwatch that is polled for its health, or reports it (passive \
+           check), and is shown as a component. It counts in its own categories and only there; \
+           a resilient category works while one of its instances does, whose names differ by a \
+           number: wiki-1 and wiki-2.",
         keys: settings! {
             /// Its name, which neither another service nor a part of labwatch has.
             name: Kind::Value(SERVICE_NAME), example("wiki");
-            /// What is asked. Without it the service is not asked but reports by itself, to
-            /// /api/v2/reports/component/NAME with a token of the scope report.
+            /// The address that is polled. Without it the service is not polled but reports its
+            /// health, to /api/v2/reports/component/NAME with a token of the scope report.
             url: Kind::Value(CALLABLE_URL), example("https://wiki.example.org/health");
             /// The longest time between two checks, where none of its categories has a shorter
-            /// period; of one that reports by itself, how long a report counts.
+            /// period; for a passive check, how long a report is valid.
             period: Kind::Duration(seconds(1), hours(1)), default("30s");
-            /// The longest that an answer may take.
+            /// The time limit of a check.
             timeout: Kind::Duration(millis(100), minutes(1)), default("5s");
             /// Which answer is healthy: status 200, any status from 200 to 299, or a health
             /// document of the FT standard that says so.
@@ -187,9 +188,9 @@ pub const TABLES: &[Table] = &[
             /// The categories in which it counts, each default, system or one of [[category]];
             /// without any it counts in default.
             categories: Kind::Values(NAMES), example("[\"teaching\"]");
-            /// How often it is asked again before it counts as failed.
+            /// How many retries it has before it counts as failed.
             retries: Kind::Number(0, 10), default("2");
-            /// How long to wait before it is asked again.
+            /// The pause before a retry.
             retry_after: Kind::Duration(millis(100), minutes(1)), default("5s");
         },
     },

@@ -48,7 +48,7 @@ pub struct Head<'a> {
     pub recipients: &'a Addresses,
     /// The subject.
     pub subject: &'a str,
-    /// When it was put together.
+    /// When it was composed.
     pub at: Timestamp,
     /// The id, in angle brackets.
     pub id: String,

@@ -45,13 +45,13 @@ pub struct Mailer {
     presentation: Presentation,
 }
 
-/// A mail that is no summary and belongs to no thread.
+/// A mail that is not a summary and belongs to no thread.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Circular {
     /// The unique name of the mail, without white space: the same mail sent again has the same
     /// Message-ID.
     pub name: String,
-    /// When it was put together.
+    /// When it was composed.
     pub at: Timestamp,
     /// The subject, without the prefix that every subject has.
     pub subject: String,

@@ -65,8 +65,7 @@ fn first_of(mut alerts: impl Iterator<Item = String>) -> Option<String> {
     })
 }
 
-/// What an alert says before it goes into detail: its words up to a colon or full stop, unless
-/// those are too few to say anything.
+/// The beginning of an alert's text, up to a colon or full stop, unless that is too short.
 fn gist(text: &str) -> String {
     let ends = [": ", "; ", ". "]
         .iter()
@@ -149,8 +148,8 @@ mod tests {
     fn the_gist_of_an_alert_fits_a_title() {
         for (text, expected) in [
             (
-                "relay tells nothing: check that it runs. 130 experiments are not evaluated",
-                "relay tells nothing",
+                "no report from relay: check that it runs. 130 experiments are not evaluated",
+                "no report from relay",
             ),
             (
                 "relay: cannot connect. Check that it runs",

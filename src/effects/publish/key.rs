@@ -28,7 +28,7 @@ pub(super) fn escaped(name: &str) -> String {
         if is_plain {
             text.push(char::from(byte));
         } else {
-            // Writing to a text cannot fail.
+            // Writing to a string cannot fail.
             let _ = write!(text, "%{byte:02X}");
         }
     }

@@ -49,9 +49,9 @@ struct Message<'a> {
     problems: Vec<Experiment<'a>>,
     /// Alerts about the whole laboratory.
     alerts: Vec<Alert<'a>>,
-    /// How many experiments are in which state.
+    /// The number of experiments by state.
     counts: &'a Counts,
-    /// What is worth knowing beside it, in words.
+    /// Further facts, as text.
     background: Background,
     /// Which reminder it is: 1 for the first since there was news; null when it is none.
     reminder: Option<u32>,

@@ -1,7 +1,7 @@
 //! Whether a reader wants JSON or a page: JSON where `Accept` names it and does not prefer HTML,
 //! and where the header is missing, which no browser does; otherwise the page.
 
-/// Reads an `Accept` header; an empty one stands for none.
+/// Parses an `Accept` header; an empty one counts as missing.
 pub fn wants_json(accept: &str) -> bool {
     if accept.trim().is_empty() {
         return true;

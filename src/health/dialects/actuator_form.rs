@@ -78,7 +78,7 @@ pub(crate) struct Details<'a> {
     #[serde(skip_serializing_if = "str::is_empty")]
     #[schema(required = false)]
     pub(super) reason: Cow<'a, str>,
-    /// What is not as it should be while it can be used.
+    /// Faults with which it can still be used.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(required = false)]
     pub(super) warnings: Vec<Cow<'a, str>>,

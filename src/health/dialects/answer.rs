@@ -22,7 +22,7 @@ pub enum Reader {
 }
 
 impl Reader {
-    /// Whether what people wrote is shown, and their names.
+    /// Whether texts that users wrote, and their names, are shown.
     pub fn sees_private(self) -> bool {
         self != Self::Public
     }

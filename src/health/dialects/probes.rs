@@ -187,7 +187,7 @@ impl<'a> From<Shown<'a>> for PluginStatus<'a> {
     }
 }
 
-/// What is wrong; what can be used has no error.
+/// The problem of a component that is in error; one that can be used has none.
 fn error(shown: Shown<'_>) -> Option<Cow<'_, str>> {
     let is_wrong = matches!(shown.state, State::Stale | State::Error);
     Some(shown.detail).filter(|detail| is_wrong && !detail.is_empty())

@@ -12,7 +12,7 @@ pub struct Query {
 }
 
 impl Query {
-    /// Reads what stands behind the question mark.
+    /// Parses the query part of an address.
     pub fn parse(text: &str) -> Self {
         let mut query = Self::default();
         for (key, value) in url::form_urlencoded::parse(text.as_bytes()) {

@@ -9,9 +9,9 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::random::hex;
 
-/// What its name over TLS begins with. Browsers take such a name only over TLS, for the whole host,
-/// and from no other host; so its path is always the whole host, and what tells one labwatch from
-/// another below the same host is its name.
+/// The prefix of its name over TLS. Browsers accept it only over TLS, for the whole host, and from
+/// no other host; so its path is always the whole host, and two instances below one host are
+/// distinguished by its name.
 const SECURE: &str = "__Host-";
 
 /// How many bytes of a hash of the secret are in the name.

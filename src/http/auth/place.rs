@@ -2,7 +2,7 @@
 
 use url::form_urlencoded;
 
-/// The longest place that is remembered, in bytes.
+/// The longest path that is kept, in bytes.
 pub const MAX_PLACE_BYTES: usize = 1_000;
 
 /// The address of this path with this query; without any, the path alone.
@@ -17,8 +17,8 @@ pub(in crate::http) fn below<'a>(
     address.trim_end_matches('?').to_owned()
 }
 
-/// Whether a text is the path, with or without a query, of a page of ours. What browsers take for
-/// another site is none.
+/// Whether a text is the path, with or without a query, of one of our pages. Forms that browsers
+/// take for another site are rejected.
 #[must_use]
 pub fn is_place(text: &str) -> bool {
     let ours = text.starts_with('/') && !text.starts_with("//");

@@ -22,7 +22,7 @@ pub fn id() -> Option<String> {
 /// Bytes in lower-case hexadecimal.
 pub(in crate::http) fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
-        // Writing into a text cannot fail.
+        // Writing into a string cannot fail.
         let _ = write!(text, "{byte:02x}");
         text
     })

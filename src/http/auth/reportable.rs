@@ -14,7 +14,7 @@ const MAX_REPORTABLE_BYTES: usize = 64;
 #[serde(try_from = "Vec<String>")]
 pub struct Reportable(Vec<String>);
 
-/// These are no names that a token could hold.
+/// The names cannot be in a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error(
     "up to {most} names of components and experiments are allowed, each of 1 to {bytes} letters, digits, \

@@ -202,7 +202,7 @@ impl Ended {
                 .is_some_and(|not_before| token.issued < not_before)
     }
 
-    /// Removes what would have ended by itself by now.
+    /// Removes expired entries.
     fn prune(&mut self, now: Timestamp) -> Changes {
         if self.next_end.is_some_and(|next| now < next) {
             return Changes::new();

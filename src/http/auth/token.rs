@@ -70,7 +70,7 @@ pub struct AccessToken {
     pub name: String,
     /// What it allows.
     pub scopes: Scopes,
-    /// What it may report on.
+    /// The names of its scope report.
     pub reports: Reportable,
     /// When it was made.
     pub issued: Timestamp,

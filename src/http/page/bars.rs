@@ -230,7 +230,7 @@ impl Bar {
             .collect()
     }
 
-    /// When a cell is and what it was like, where it was not simply ok.
+    /// The time and states of a cell; `None` where it was simply ok.
     fn tooltip(&self, at: u32, cell: &Bucket) -> Option<(Range, String)> {
         let step = SignedDuration::try_from(self.scale.step).ok()?;
         let begins = step.checked_mul(i32::try_from(at).ok()?)?;
@@ -262,8 +262,8 @@ fn said(cells: &[Bucket], least: i64) -> Vec<String> {
         .collect()
 }
 
-/// The classes of the places of ticks, each half a percent further to the right: the policy of our
-/// pages allows no style in a page itself.
+/// CSS classes for the positions of ticks, in steps of half a percent: our content security policy
+/// allows no inline styles.
 pub(super) fn css() -> String {
     (0..=200_u32)
         .map(|place| format!(".t{place}{{left:{}.{}%}}", place / 2, place % 2 * 5))

@@ -167,7 +167,7 @@ pub(super) fn kept<T>(answer: Option<&Answer<T>>, show: impl FnOnce(&T) -> Marku
     }
 }
 
-/// A shape and a word beside it, in the colours of a state.
+/// A shape and a text beside it, in the colours of a state.
 pub(super) fn marked(shape_of: &str, words: impl Render) -> Markup {
     html! { span class={ "state is-" (shape_of) } { (shape(shape_of)) (words) } }
 }

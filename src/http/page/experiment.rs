@@ -90,7 +90,7 @@ fn answers(frame: &Frame<'_>, experiment: &Experiment<'_>, usual: &[Restore]) ->
             @if experiment.unsteady().is_some() {
                 div { dt { "Unsteady" } dd { "The next notification about it comes when it has held for " (spell_duration(Steadiness::HOLDS_AFTER)) "." } }
             }
-            @if let Some(suppression) = &view.suppression { div { dt { "Notifications kept back" } dd { (components::suppression(suppression, frame.private, now)) } } }
+            @if let Some(suppression) = &view.suppression { div { dt { "Notifications suppressed" } dd { (components::suppression(suppression, frame.private, now)) } } }
             @if experiment.affected().next_week > 0 { div { dt { "Who needs it" } dd { (components::needed(experiment, now)) } } }
         }
     }

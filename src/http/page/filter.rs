@@ -28,7 +28,7 @@ pub(super) struct Filter {
     sort: String,
     /// Whether all rows are wanted, however many.
     all: Option<String>,
-    /// Whether the page hangs on a wall.
+    /// Whether the page is shown on a wall display.
     wall: Option<String>,
 }
 

@@ -29,9 +29,9 @@ const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 pub(super) struct Past {
     /// The last day and, with a store, longer times.
     pub(super) bars: Vec<Bar>,
-    /// What happened, newest first, where there is a store.
+    /// Its events, newest first, with a store.
     pub(super) events: Option<RowPage<StoredEvent>>,
-    /// What was switched, newest first.
+    /// Its switches, newest first.
     pub(super) switches: Vec<SwitchRow>,
     /// The notifications about it, newest first.
     pub(super) mentions: Vec<OutboxQuery>,

@@ -48,7 +48,7 @@ const STILL: &str = "still";
 /// The class of a page for students. Many have it open, and may not be allowed to listen: it polls.
 const PLAIN: &str = "plain";
 
-/// What a page knows about the moment in which it is made.
+/// The data common to all pages of one request.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     /// The newest snapshot.

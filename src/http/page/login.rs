@@ -21,7 +21,7 @@ use crate::http::auth::{Caller, Refusal, is_place};
 pub(super) struct Asked {
     /// Where to go afterwards.
     next: String,
-    /// Why the last token was refused, in one word.
+    /// Why the last token was refused, as one word.
     refused: String,
 }
 

@@ -81,7 +81,7 @@ impl Moment {
         self.framed(layout::page(&self.frame(), place, title, content))
     }
 
-    /// A page that is not renewed: it has a form to fill in, or shows what is over.
+    /// A page that is not refreshed: it has a form to fill in, or shows a past period.
     pub(super) fn still(&self, place: &str, title: &str, content: &Markup) -> Response {
         self.framed(layout::still(&self.frame(), place, title, content))
     }

@@ -57,7 +57,7 @@ pub(super) fn severity(severity: Severity, now: Timestamp) -> Option<Markup> {
     }
 }
 
-/// A dot for each experiment, bad ones with their shape. The words beside it say the same.
+/// A dot for each experiment, bad ones with their shape. The text beside it says the same.
 pub(super) fn dots(pool: &PoolCard<'_>) -> Markup {
     html! {
         span.dots aria-hidden="true" {

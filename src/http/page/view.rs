@@ -228,16 +228,16 @@ pub(super) enum Notified<'a> {
     NoRoute,
     /// These routes delivered.
     Routes(&'a [NotifiedView]),
-    /// A route has waited since then.
+    /// A route has pending notifications since then.
     Waiting(Timestamp),
     /// Nothing was sent.
     NotYet,
 }
 
-/// Experiments that can stand in for each other, folded into one line.
+/// Experiments that can replace each other, folded into one line.
 #[derive(Debug, Clone)]
 pub(super) struct PoolCard<'a> {
-    /// What the engine says of it.
+    /// The engine's view of it.
     pub(super) view: &'a PoolView,
     /// Its experiments, sorted by name.
     pub(super) members: Vec<Experiment<'a>>,

@@ -126,8 +126,8 @@ fn whole(number: f32) -> u32 {
     number as u32
 }
 
-/// A server's own words for a time, made uniform. What is no time becomes "never", so that readers
-/// may rely on the format.
+/// A server's text for a time, in a uniform format. A text that is no time becomes "never", so that
+/// readers may rely on the format.
 fn time(text: &str) -> Timestamp {
     text.parse().unwrap_or(NEVER)
 }

@@ -68,7 +68,7 @@ pub struct Reports {
 /// The usual durations of failures, and when they were computed.
 type Usual = (Instant, Arc<Vec<Restore>>);
 
-/// The form of a report: `html` is a page that prints well.
+/// The form of a report: `html` is a printable page.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 enum Format {
@@ -77,7 +77,7 @@ enum Format {
     Html,
 }
 
-/// Which report is asked for.
+/// The requested report.
 #[derive(utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "it documents what `availability` reads")]

@@ -282,7 +282,7 @@ async fn carry_out(state: &Categories, order: &CategoryOrder, dry_run: bool) -> 
     Ok(Outcome::did(state.order(order).await?))
 }
 
-/// The category that a path names.
+/// The category named by a path.
 fn find(state: &Categories, name: String) -> ApiResult<CategoryStatus> {
     let status = state.status(&name);
     status.ok_or_else(|| Refusal::NoCategory(name).into())

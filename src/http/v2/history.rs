@@ -260,7 +260,7 @@ pub(super) async fn list_switches(
     records::switches_of(&served, Some(stub), &uri, sight).await
 }
 
-/// The experiment that a path names, which the snapshot or the history must know.
+/// The experiment named by a path, which the snapshot or the history must know.
 async fn known(served: &Served, name: &str) -> ApiResult<Stub> {
     let nothing = || error::no_such_experiment(name);
     let stub = Stub::try_new(name).map_err(|_| nothing())?;

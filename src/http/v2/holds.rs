@@ -42,7 +42,7 @@ pub(super) fn changing() -> Routes<OrderState> {
         .add(routes!(end_hold))
 }
 
-/// A resource that a person withdrew in book.
+/// A manual hold of a resource in book.
 #[derive(Debug, Serialize, ToSchema)]
 struct Hold<'a> {
     /// The resource in book.

@@ -22,8 +22,8 @@ pub(in crate::http) struct JsonCache {
 }
 
 impl JsonCache {
-    /// The JSON of every experiment of this list. What is in the list before it, unchanged, is not
-    /// written again.
+    /// The JSON of every experiment of this list. Experiments that are unchanged since the previous
+    /// list are not written again.
     pub(super) fn of(&self, list: &List) -> ApiResult<Items> {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if !Arc::ptr_eq(&latest.0, list) {

@@ -61,7 +61,7 @@ struct RouteTest {
     recipients: Vec<RecipientTest>,
 }
 
-/// A recipient with what became of a test.
+/// A recipient and its outcome.
 #[derive(Debug, Serialize, ToSchema)]
 struct RecipientTest {
     /// The mail address, or the address of a program.

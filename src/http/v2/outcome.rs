@@ -127,13 +127,13 @@ impl Outcome {
         }
     }
 
-    /// The answer to what ended something, or would.
+    /// The answer to a command that ended something, or its dry run.
     pub(super) fn ended(self) -> ApiResult {
         Ok((Noted::elsewhere(), answer(&self)?).into_response())
     }
 
-    /// The answer to what made something below `list`, or would. One thing has a place of its own;
-    /// several are found in the list.
+    /// The answer to a command that created something below `list`, or its dry run. A single item
+    /// has an address of its own; several are found in the list.
     pub(super) fn made(self, list: &str) -> ApiResult {
         let place = match self.ids.as_slice() {
             [one] => format!("{list}/{one}"),
@@ -142,7 +142,7 @@ impl Outcome {
         self.made_at(&place)
     }
 
-    /// The answer to what made something at `place`, or would.
+    /// The answer to a command that created something at `place`, or its dry run.
     pub(super) fn made_at(self, place: &str) -> ApiResult {
         if !self.done {
             return self.ended();
@@ -155,7 +155,7 @@ impl Outcome {
     }
 }
 
-/// Whether a request asks for nothing but the words. Knows no other parameter.
+/// Whether a request is a dry run. Accepts no other parameter.
 pub(super) fn is_dry_run(query: Option<&str>) -> ApiResult<bool> {
     Params::parse(query, &["dry_run"])?.flag("dry_run")
 }
@@ -190,7 +190,7 @@ impl Commanding {
         self.caller.visibility()
     }
 
-    /// Gives a command, or says what it would do.
+    /// Carries out a command, or its dry run.
     pub(super) async fn carry_out(self, command: Command) -> ApiResult<Outcome> {
         let by = self.caller.name();
         if self.dry_run {
@@ -201,8 +201,7 @@ impl Commanding {
     }
 }
 
-/// Whether what is to be changed is as the request believes, where it says so. `shown` is what
-/// `GET` answers.
+/// Checks `If-Match`, if the request has it. `shown` is the answer to `GET`.
 pub(super) fn check(asked: &HeaderMap, shown: &impl Serialize) -> ApiResult<()> {
     let tag = Tag::of(&rendered(shown)?);
     if tag.is_wanted(asked) {

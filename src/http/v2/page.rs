@@ -59,8 +59,7 @@ impl<K: DeserializeOwned> Paging<K> {
         Self::of(&Params::parse(uri.query(), &["limit", "cursor"])?, uri)
     }
 
-    /// What `limit` and `cursor` say. A cursor of another list is refused, so that none is taken
-    /// for what it is not.
+    /// Parses `limit` and `cursor`. A cursor of another list is refused, so that it is not misread.
     pub(super) fn of(params: &Params, uri: &Uri) -> ApiResult<Self> {
         let after = params
             .text("cursor")

@@ -32,7 +32,7 @@ impl<S: Sync> FromRequestParts<S> for NoParams {
 pub(super) struct Params(Vec<(String, String)>);
 
 impl Params {
-    /// Takes a query apart. Whatever is not among `allowed` is an error that says what is.
+    /// Parses a query. A parameter that is not in `allowed` is an error, which lists them.
     pub(super) fn parse(query: Option<&str>, allowed: &[&str]) -> ApiResult<Self> {
         Self::parse_lists(query, allowed, &[])
     }
@@ -79,7 +79,7 @@ impl Params {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Words joined by commas, each of a closed set.
+    /// Values of a closed set, separated by commas.
     pub(super) fn words<T: DeserializeOwned>(&self, name: &str) -> ApiResult<Option<Vec<T>>> {
         let Some(text) = self.text(name) else {
             return Ok(None);
@@ -100,7 +100,7 @@ impl Params {
         }
     }
 
-    /// One word of a closed set.
+    /// One value of a closed set.
     pub(super) fn word<T: DeserializeOwned>(&self, name: &str) -> ApiResult<Option<T>> {
         let words = self.words(name)?.unwrap_or_default();
         let mut words = words.into_iter();
@@ -110,7 +110,7 @@ impl Params {
         }
     }
 
-    /// `true` or `false`, which it is where nothing is said.
+    /// `true` or `false`; the default is `false`.
     pub(super) fn flag(&self, name: &str) -> ApiResult<bool> {
         match self.text(name) {
             None | Some("false") => Ok(false),
@@ -134,8 +134,7 @@ impl Params {
         })
     }
 
-    /// The time between `from` and `until`: until now where nothing is said, and from `span` before
-    /// that.
+    /// The time between `from` and `until`: by default until now, and from `span` before that.
     pub(super) fn range(&self, now: Timestamp, span: Duration) -> ApiResult<Range> {
         let until = self.time("until")?.unwrap_or(now);
         let start = || {

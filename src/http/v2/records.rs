@@ -180,7 +180,7 @@ struct PastHold {
     /// The resource in book.
     #[schema(example = "r-pend00")]
     resource: String,
-    /// The reason that the person gave.
+    /// The operator's reason.
     reason: String,
     /// Since when.
     since: Timestamp,

@@ -271,7 +271,7 @@ async fn withdraw_report(
     Ok((StatusCode::NO_CONTENT, Noted::elsewhere(), ()).into_response())
 }
 
-/// Whether this caller may report on this name, and has not done so too often.
+/// Checks that this caller may report on this name, and has not done so too often.
 fn may_report(rate: &RateLimit<String>, caller: &Caller, name: &str) -> ApiResult<()> {
     let Some(token) = caller.pass().filter(|token| token.may_report_on(name)) else {
         return Err(error::not_named(name));

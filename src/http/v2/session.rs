@@ -32,7 +32,7 @@ struct Who<'a> {
     /// The name of the token.
     #[schema(example = "anonymous")]
     name: &'a str,
-    /// What the token allows; `admin` holds the others.
+    /// The scopes of the token; `admin` includes the others.
     scopes: Vec<Scope>,
 }
 

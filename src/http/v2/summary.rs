@@ -71,7 +71,7 @@ pub(super) struct Issue {
 struct Flapping {
     /// Since when.
     since: Timestamp,
-    /// When it counts as steady if it neither comes nor goes until then.
+    /// When it counts as stable if it does not change until then.
     steady_at: Timestamp,
 }
 

@@ -64,7 +64,7 @@ impl From<Revoked> for RevokedToken {
     }
 }
 
-/// Which tokens and sessions are revoked. Others are not known here: what a token allows stands in
+/// The revoked tokens and sessions. Others are not known here: the permissions of a token are in
 /// the token.
 #[utoipa::path(get, path = "/api/v2/tokens", tag = "access", params(PageParams), responses(
     (status = 200, description = "A page, by id", body = Page<RevokedToken>),
@@ -126,7 +126,7 @@ async fn revoke_token(
     Ok((noted, answer(&revocation)?).into_response())
 }
 
-/// The id that a path names.
+/// The id in a path.
 fn checked(id: String, query: Option<&str>) -> ApiResult<String> {
     Params::parse(query, &[])?;
     if is_id(&id) {

@@ -58,47 +58,51 @@ macro_rules! same_words {
 }
 
 same_words! {
-    /// How a component is: `warn` can be used with a loss, `init` has not shown how it is yet, of one that is `stale` that is not known any more.
+    /// The state of a component: `warn` can be used with a loss, `init` has no evidence yet,
+    /// `stale` has too old evidence.
     ComponentState like health::State { Ok, Warn, Init, Stale, Error }
 
-    /// How an experiment is: `degraded` is usable with a loss, `flapping` comes and goes too often, `unknown` is not evaluated.
+    /// The health of an experiment: `degraded` is usable with a loss, `flapping` changes too often,
+    /// `unknown` is not evaluated.
     Health like model::Health { Ok, Degraded, Flapping, Down, Unknown }
 
-    /// How a jump connection is.
+    /// The state of a jump connection.
     JumpHealth like model::JumpHealth { Up, Lost, Unknown }
 
-    /// How a stream is: `silent` is connected and sends nothing.
+    /// The health of a stream: `silent` is connected and sends nothing.
     StreamHealth like model::StreamHealth { Active, Silent, Missing, Unknown }
 
-    /// Where health and bookability do not fit.
+    /// The kind of contradiction between health and bookability.
     Mismatch like engine::Mismatch { WorksNotBookable, DownBookable }
 
-    /// What suppresses notifications about an experiment.
+    /// The kind of suppression of notifications about an experiment.
     SuppressionKind like engine::SuppressionKind { Acknowledged, Silenced, Maintenance }
 
-    /// How a page that students open is: `unknown` has not been checked, or labwatch itself kept it from being checked; `fails` did so twice
-    /// in a row.
+    /// The health of a page that students open: `unknown` has not been checked, or labwatch itself
+    /// prevented the check; `fails` did so twice in a row.
     PageHealth like engine::PageHealth { Unknown, Works, Fails }
 
-    /// A server that labwatch learns from.
+    /// A server that labwatch gets data from.
     SourceName like model::SourceName { Relay, Jump, Book }
 
-    /// How a source is: `late` is slower than its pace explains, and what a source reported that is `down` is void.
+    /// The health of a source: `late` is slower than its usual pace, and the reports of one that is
+    /// `down` do not count.
     SourceHealth like model::SourceHealth { Starting, Live, Late, Down }
 
     /// Whether this replica acts, or only watches.
     Role like engine::Role { Leader, Follower }
 
-    /// What experiments that were lost have in common: an address, a subnet, or the stem of their names.
+    /// What lost experiments have in common: an address, a subnet, or the stem of their names.
     CauseKind like engine::CauseKind { Address, Subnet, Stem }
 
-    /// How a notification stands: `superseded` is not sent, because something newer says it.
+    /// The state of a notification: `superseded` is not sent, because a newer one replaces it.
     OutboxState like store::OutboxState { Pending, Sent, Refused, Superseded }
 
-    /// Why there is no history: labwatch did not run or its machine slept, or its disk took nothing.
+    /// Why there is no history: labwatch did not run or its machine slept, or its disk could not be
+    /// written.
     GapCause like store::GapCause { Off, Lost }
 
-    /// What the rows of a report are about.
+    /// The subjects of the rows of a report.
     Rows like By { Experiment, Pool, Month }
 
     /// A day of the week.
@@ -106,7 +110,8 @@ same_words! {
 }
 
 words! {
-    /// Whether something can be booked and, where not, by whose word: `withdrawn` by a monitor, `held` by a person.
+    /// Whether something can be booked and, if not, who withdrew it: `withdrawn` by a monitor,
+    /// `held` by a person.
     Bookable of Option<model::Bookable> {
         Bookable = Some(model::Bookable::Yes),
         Withdrawn = Some(model::Bookable::Withdrawn),
@@ -114,14 +119,15 @@ words! {
         Unknown = None,
     }
 
-    /// How it is known whether a stream transmits: by relay's statistics, by a sample, or not at all: connected counts as active.
+    /// The evidence that a stream transmits: relay's statistics, a sample, or none: connected
+    /// counts as active.
     Evidence of engine::Evidence {
         Statistics = engine::Evidence::Statistics,
         Sampled = engine::Evidence::Sampled(_),
         Unverified = engine::Evidence::Unverified,
     }
 
-    /// How the connection to a source is. Book is polled, and its connection is not told.
+    /// The state of the connection to a source. Book is polled; its connection is not reported.
     Link of &engine::Link {
         Connecting = engine::Link::Connecting,
         Open = engine::Link::Open | engine::Link::OpenByProxy | engine::Link::Unreadable(_),
@@ -155,7 +161,7 @@ words! {
         Short = Severity::Short { .. },
     }
 
-    /// What an acknowledgement is about.
+    /// The kind of subject of an acknowledgement.
     SubjectKind of &engine::Subject {
         Experiment = engine::Subject::Experiment(_),
         Component = engine::Subject::Component(_),
@@ -168,14 +174,14 @@ words! {
         Source = store::Subject::Source(_),
     }
 
-    /// What became of a test message.
+    /// The outcome of a test message.
     TestState of &TestOutcome {
         Pending = TestOutcome::Pending,
         Taken = TestOutcome::Taken,
         Failed = TestOutcome::Failed(_),
     }
 
-    /// Why a call of another server failed, or why nothing can be learnt from it (`unreadable`).
+    /// Why a call of another server failed, or why its data cannot be used (`unreadable`).
     Fault of &CallError {
         NameLookup = CallError::NameLookup(_),
         Refused = CallError::Refused(_),

@@ -14,7 +14,7 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     counts(encoder, snapshot)?;
     sources(encoder, snapshot)?;
     figures! { encoder;
-        /// How many streams are listened to because relay tells nothing of their traffic
+        /// How many streams are sampled because relay reports nothing of their traffic
         gauge labwatch_sampled_streams: count(snapshot.sampling.streams);
         /// How long one round over all of them takes, in seconds
         gauge labwatch_sampling_round_seconds: snapshot.sampling.round.as_secs_f64();

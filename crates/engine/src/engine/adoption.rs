@@ -11,8 +11,8 @@ use crate::protocol::{Effect, History, Policy, Rules, State, Step, Why};
 use crate::suppressions::Subject;
 
 impl Engine {
-    /// An engine with these rules that goes on where the one with this state stopped. What a route
-    /// is not notified of any more leaves the state with the first step.
+    /// An engine with these rules, resumed from a durable state. Entries of routes that no longer
+    /// cover a subject leave the state with the first step.
     pub fn resume(rules: Rules, state: &State, now: Moment) -> Self {
         let mut engine = Self {
             notifications: Notifications::new(rules.routes, now),
@@ -74,7 +74,7 @@ impl Engine {
         }
         if self.groups.pool_rules != rules.pools {
             self.groups.pool_rules = rules.pools;
-            // Pools are made of what book tells can be booked, which is not kept.
+            // Pools are derived from what can be booked according to book, which is not kept.
             step.effect(Effect::Ask(SourceName::Book));
         }
         let released = self.groups.categories.adopt(rules.categories);

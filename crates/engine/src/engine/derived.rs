@@ -48,7 +48,7 @@ impl DerivedViews {
         is_other
     }
 
-    /// Says that the holds may be others than before.
+    /// Marks the holds as stale.
     pub(super) fn holds_changed(&mut self) {
         self.stale_holds = true;
     }
@@ -112,7 +112,7 @@ pub(super) fn take_due<T: Ord>(agenda: &mut BTreeSet<(Timestamp, T)>, now: Times
     due
 }
 
-/// What a pool depends on, beside bookings and time.
+/// The part of an experiment that a pool's status depends on, besides bookings and time.
 fn standing(view: &ExperimentView) -> (Health, Option<Bookable>) {
     (view.health, view.bookable())
 }

@@ -19,7 +19,7 @@ use crate::protocol::{
 use crate::switching::resource::HoldChange;
 
 impl Engine {
-    /// Takes up what is remembered of the time before the start.
+    /// Restores the durable state of an earlier run.
     pub(super) fn recall(&mut self, restored: RestoredState, now: Moment) {
         let (fleet, last_summary) = (&mut self.experiments.fleet, restored.last_summary);
         self.notifications
@@ -194,7 +194,7 @@ impl Engine {
                 self.evaluate(id, Why::Manifest, step);
             }
         }
-        // Whether an experiment is listed is itself something to tell.
+        // Marks experiments whose listing in book changed as pending: that is itself notified.
         self.consider(|experiment| !experiment.listed());
     }
 
@@ -243,8 +243,8 @@ impl Engine {
             .notifications
             .delivered(id, outcome, self.now)
             .unwrap_or_else(|| (RouteName::everybody(), Vec::new()));
-        // First that the message waits for some of them: what the others know now makes it needless
-        // for these alone.
+        // Before the message's own wait: what the others know now may supersede it for these
+        // recipients alone.
         step.records.extend(self.notifications.take_records());
         for notified in news {
             if let Notified::Experiment(stub, _) = &notified {

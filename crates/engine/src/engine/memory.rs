@@ -43,7 +43,7 @@ pub(crate) struct RestoredRoute {
     pub(crate) notified: Vec<Notified>,
     /// The messages that are not known to have arrived, oldest first.
     pub(crate) outbox: Vec<OutboxEntry>,
-    /// Whose it is, where it is a lane.
+    /// The lane that it is, if it is one.
     pub(crate) lane: Option<Lane>,
 }
 

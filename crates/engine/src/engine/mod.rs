@@ -54,7 +54,7 @@ pub struct Engine {
 }
 
 impl Engine {
-    /// An engine that knows nothing yet and has no routes.
+    /// An engine without state and without routes.
     pub fn new(policy: Policy, now: Moment) -> Self {
         Self {
             policy,

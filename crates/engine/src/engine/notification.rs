@@ -65,8 +65,7 @@ impl Engine {
         let mut alerts: Vec<ActiveAlert> = sources.into_iter().flatten().collect();
         alerts.extend(self.component_alerts());
         if let Some(since) = self.sources.blind.filter(|_| is_laboratory) {
-            // What is known of sources and components goes on; what begins now is a part of that
-            // story.
+            // Known alerts of sources and components go on; new ones are part of being cut off.
             for alert in &mut alerts {
                 alert.is_notifiable = false;
             }

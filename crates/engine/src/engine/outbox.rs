@@ -16,7 +16,7 @@ use crate::protocol::{
 /// compressed, into a request to etcd (1.5 MiB). A longer one is composed anew after a restart.
 const KEPT_LINES: usize = 5_000;
 
-/// The number of the summary that a key is about.
+/// The number of the summary of an outbox key.
 pub(super) fn id(key: &StateKey) -> Option<u64> {
     if let StateKey::Outbox(id) = key {
         Some(*id)

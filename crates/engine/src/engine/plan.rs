@@ -15,7 +15,7 @@ use crate::suppressions::{
 /// The most names that an effect lists.
 const NAMED: usize = 5;
 
-/// What a command comes to.
+/// The outcome of a command.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Plan {
     /// Suppressions that it adds.

@@ -154,9 +154,8 @@ impl Experiment {
         self.first_evaluated
     }
 
-    /// Brings its streams up to date with relay's newest report.
-    /// Pushes the topics of required ones that have just connected, and returns whether any came or
-    /// went.
+    /// Updates its streams from relay's newest report. Pushes the topics of required ones that have
+    /// just connected, and returns whether any connected or disconnected.
     pub(crate) fn refresh_streams(
         &mut self,
         newest: u64,
@@ -186,8 +185,7 @@ impl Experiment {
         self.lost_at = is_lost.then(|| self.lost_at.unwrap_or(newest));
     }
 
-    /// Looks at it again. Returns whether anything that is shown changed; the deadline is brought
-    /// up to date too.
+    /// Evaluates it again. Returns whether anything in its view changed; updates the deadline too.
     pub(crate) fn evaluate(&mut self, context: &EvaluationContext) -> Evaluated {
         let mut again = self.grace_end(context).filter(|end| *end > context.now);
         let mut changed = false;

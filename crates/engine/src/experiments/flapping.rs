@@ -120,14 +120,13 @@ impl Flapping {
         Some(FlapTurn::Ended { since, at })
     }
 
-    /// Since when it flaps; `None` when it is steady. As it was when something was last noted or
-    /// looked at.
+    /// Since when it flaps; `None` when it is stable. As of the last note or evaluation.
     pub fn since(&self) -> Option<Moment> {
         self.since
     }
 
-    /// When flapping ends if nothing more happens: look again then. `None` when it is not under
-    /// way.
+    /// When flapping ends if nothing more happens: evaluate again then. `None` when it does not
+    /// flap.
     pub fn ends_at(&self, rule: FlapRule) -> Option<Moment> {
         self.since?;
         let last = *self.changes.back()?;

@@ -26,8 +26,8 @@ pub struct Calendar {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Entry {
     booking: Upcoming,
-    /// The latest end of this booking and of those before it: what makes the ended ones findable
-    /// by halving.
+    /// The latest end of this booking and of those before it: makes the ended ones findable by
+    /// binary search.
     all_end: Timestamp,
 }
 
@@ -80,7 +80,7 @@ impl Calendar {
         Self { by_resource }
     }
 
-    /// The bookings on an experiment, given the resources that it is in book.
+    /// The affected bookings of an experiment, given its resources in book.
     pub fn affected(&self, resources: &[ResourceName], now: Timestamp) -> Affected {
         let (day, week) = (ahead(now, DAY), ahead(now, WEEK));
         let mut affected = Affected::default();
@@ -110,7 +110,7 @@ impl Calendar {
         all
     }
 
-    /// When time alone changes next what [`Calendar::affected`] says; `None` when it does not.
+    /// When time alone changes next what [`Calendar::affected`] returns; `None` when it does not.
     pub fn next_change<'a>(
         &self,
         resources: impl IntoIterator<Item = &'a ResourceName>,

@@ -57,8 +57,7 @@ impl Default for ManualHolds {
 }
 
 impl ManualHolds {
-    /// Sets after which time an untouched hold looks forgotten. Returns whether that is another one
-    /// than before.
+    /// Sets after which time an untouched hold looks forgotten. Returns whether that changed.
     pub fn forgotten_after(&mut self, overdue_after: Duration) -> bool {
         std::mem::replace(&mut self.overdue_after, overdue_after) != overdue_after
     }
@@ -89,7 +88,7 @@ impl ManualHolds {
         self.held.remove(resource)
     }
 
-    /// Whether a person holds a resource.
+    /// Whether a resource is held.
     pub fn is_held(&self, resource: &ResourceName) -> bool {
         self.held.contains_key(resource)
     }
@@ -100,7 +99,7 @@ impl ManualHolds {
     }
 
     /// Every hold: first those that block bookings, the earliest first; then the others, the oldest
-    /// first. `healthy_since` says since when the experiment of a resource has been well.
+    /// first. `healthy_since` gives since when the experiment of a resource has been ok.
     pub fn list(
         &self,
         calendar: &Calendar,

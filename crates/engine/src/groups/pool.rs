@@ -175,7 +175,7 @@ impl Pool {
         self.members.keys()
     }
 
-    /// How it stands, given which experiments are usable now.
+    /// Its status, given which experiments are usable now.
     pub fn standing(
         &self,
         calendar: &Calendar,
@@ -209,7 +209,7 @@ impl Pool {
         }
     }
 
-    /// When time alone changes next how it stands; `None` when it does not.
+    /// When time alone changes its status next; `None` when it does not.
     pub fn next_change(&self, calendar: &Calendar, now: Timestamp) -> Option<Timestamp> {
         calendar.next_change(self.members.values().flatten(), now)
     }

@@ -15,7 +15,7 @@ const MONITOR_PREFIXES: [&str; 2] = [OUR_PREFIX, "status server:"];
 /// What book puts before the stored reason in its answer for an unavailable resource.
 const BOOK_WRAPPING: &str = "unavailable because ";
 
-/// What book says about a resource: `available`, and the reason that is stored with it.
+/// The availability of a resource in book: `available`, and the reason that is stored with it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Availability {
     /// Whether it can be booked and started.
@@ -25,7 +25,7 @@ pub struct Availability {
 }
 
 impl Availability {
-    /// Takes book's answer, and takes book's wrapping off the reason.
+    /// Parses book's answer, and strips book's prefix from the reason.
     pub fn from_book(available: bool, reason: &str) -> Self {
         let stored = if available || reason == BOOK_WRAPPING.trim_end() || reason == "unavailable" {
             if available { reason } else { "" }

@@ -118,7 +118,7 @@ impl ConnectError {
         self.error.class(self.step)
     }
 
-    /// What failed, with what the other side or the system said where the reader may see that.
+    /// What failed, with the other side's or the system's message where the reader may see that.
     pub fn words(&self, reader: Visibility) -> String {
         let error = self.error.words(reader);
         match self.step {
@@ -136,7 +136,7 @@ impl fmt::Display for ConnectError {
 }
 
 impl CallError {
-    /// One word for it, for fields of logs and metrics.
+    /// Its name, for fields of logs and metrics.
     pub fn as_str(&self) -> &'static str {
         match self {
             Self::NameLookup(_) => "name-lookup",
@@ -195,8 +195,8 @@ impl CallError {
         }
     }
 
-    /// Whether the server refuses us as we come, so that trying again cannot help until a person
-    /// changes the settings.
+    /// Whether the server refuses our credentials or address, so that a retry cannot help until an
+    /// operator changes the settings.
     pub fn refuses_us(&self) -> bool {
         matches!(
             self,
@@ -249,7 +249,7 @@ impl fmt::Display for CallError {
 }
 
 impl CallError {
-    /// What went wrong, with what the other side or the system said where the reader may see that.
+    /// The error, with the other side's or the system's message where the reader may see that.
     pub fn words(&self, reader: Visibility) -> String {
         let said = self.quote();
         let said = said.filter(|quote| reader.is_full() && !quote.is_empty());

@@ -12,8 +12,8 @@ pub fn is_deceptive(character: char) -> bool {
             | '\u{ffa0}' | '\u{fff0}'..='\u{fffb}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
-/// The text with every deceptive character in a form that is seen, as `\u{202e}`. Line ends and
-/// tabs stay, because a text that has some is laid out by us.
+/// The text with every deceptive character in a visible form, as `\u{202e}`. Line ends and tabs
+/// stay, because only texts that labwatch lays out have them.
 pub fn escape_deceptive(text: &str) -> Cow<'_, str> {
     let shown =
         |character: char| !is_deceptive(character) || matches!(character, '\n' | '\r' | '\t');

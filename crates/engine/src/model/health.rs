@@ -56,7 +56,7 @@ pub enum JumpHealth {
     Lost,
 }
 
-/// A server that labwatch learns from.
+/// A server that reports to labwatch.
 #[derive(
     Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize,
 )]
@@ -105,8 +105,8 @@ impl Health {
             .then(|| known.map_or(self, |known| known.max(self)))
     }
 
-    /// Since when an experiment is bad, and the worst of that time or of the last one, once it is
-    /// so. What is not evaluated changes nothing.
+    /// Since when an experiment is bad, and the worst health of the current bad period, or of the
+    /// last one. What is not evaluated changes nothing.
     pub fn after<T: Copy>(
         self,
         bad_since: Option<T>,

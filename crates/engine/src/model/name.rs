@@ -125,7 +125,7 @@ name! {
 }
 
 impl NamePattern {
-    /// Whether it takes in this whole name.
+    /// Whether it matches this whole name.
     pub fn matches(&self, name: &str) -> bool {
         pattern::matches(&self.0, name)
     }
@@ -137,12 +137,12 @@ impl ComponentName {
 }
 
 impl RouteName {
-    /// The route of `EMAIL_TO`, which hears of everything.
+    /// The route of `EMAIL_TO`, which covers everything.
     pub fn everybody() -> Self {
         Self(Arc::from("everybody"))
     }
 
-    /// The route of `WEBHOOK_URL`, which hears of everything too.
+    /// The route of `WEBHOOK_URL`, which covers everything too.
     pub fn webhook() -> Self {
         Self(Arc::from("webhook"))
     }
@@ -171,8 +171,7 @@ impl Topic {
 }
 
 impl Stub {
-    /// The experiment that a topic unknown to book's manifest belongs to: what stands before the
-    /// last `-st-`.
+    /// The experiment of a topic that is not in book's manifest: the part before the last `-st-`.
     pub fn of_stray_topic(topic: &str) -> Option<&str> {
         topic
             .rfind("-st-")

@@ -16,8 +16,7 @@ pub struct PageAddress {
 }
 
 impl PageAddress {
-    /// An address, with what of it every reader may see, and the host that it is on, as
-    /// `host:port`.
+    /// An address, with its public name, and its host as `host:port`.
     pub fn new(whole: &str, name: PageName, host: &str) -> Self {
         Self {
             whole: whole.into(),
@@ -26,7 +25,7 @@ impl PageAddress {
         }
     }
 
-    /// All of it, for the request alone.
+    /// The whole address, for the request alone.
     pub fn expose(&self) -> &str {
         &self.whole
     }

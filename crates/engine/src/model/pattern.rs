@@ -10,7 +10,7 @@ pub fn stem(name: &str) -> &str {
     if stem.is_empty() { name } else { stem }
 }
 
-/// Whether a pattern takes in the whole name: `*` stands for any text, `?` for one character.
+/// Whether a pattern matches the whole name: `*` stands for any text, `?` for one character.
 pub fn matches(pattern: &str, name: &str) -> bool {
     let (pattern, name): (Vec<char>, Vec<char>) =
         (pattern.chars().collect(), name.chars().collect());

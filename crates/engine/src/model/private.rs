@@ -19,7 +19,7 @@ impl Visibility {
     pub const PUBLIC: Self = Self { is_full: false };
 
     /// Of what goes to maintainers alone: mails, webhooks, the command line, and the store, from
-    /// which private words come back as such.
+    /// which private texts come back as such.
     pub const MAINTAINER: Self = Self { is_full: true };
 
     /// Of a reader whose token or session was verified, by whether it allows to read what is
@@ -30,7 +30,7 @@ impl Visibility {
         }
     }
 
-    /// Whether private words are shown.
+    /// Whether private texts are shown.
     pub fn is_full(self) -> bool {
         self.is_full
     }
@@ -46,7 +46,7 @@ impl<T> Private<T> {
         Self(value)
     }
 
-    /// What it is, for a reader who may see it.
+    /// The value, for a reader who may see it.
     pub fn show(&self, reader: Visibility) -> Option<&T> {
         reader.is_full().then_some(&self.0)
     }

@@ -8,7 +8,7 @@ macro_rules! words {
             /// All of them, in their order.
             pub const ALL: [Self; [$($word),+].len()] = [$(Self::$variant),+];
 
-            /// The word for it, the same in logs, mails and the API.
+            /// Its name, the same in logs, mails and the API.
             pub fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word),+ }
             }

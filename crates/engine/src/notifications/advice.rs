@@ -90,7 +90,7 @@ words!(Pattern {
 });
 
 impl Pattern {
-    /// The pattern that the facts make; `None` when nothing is wrong or too little is known.
+    /// The pattern of the facts; `None` when nothing is wrong or too little is known.
     pub fn of(facts: &Facts) -> Option<Self> {
         let of_streams = match facts.jump {
             JumpHealth::Lost => Self::without_login(facts),
@@ -223,7 +223,7 @@ impl FromIterator<StreamHealth> for Tally {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Advice(BTreeMap<Pattern, String>);
 
-/// Why a text of the settings is not taken.
+/// Why a text of the settings is rejected.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum AdviceError {
     /// There is no pattern of this name.
@@ -265,7 +265,7 @@ impl Advice {
         }
     }
 
-    /// The advice that fits; `None` when nothing is wrong or too little is known.
+    /// The advice for these facts; `None` when nothing is wrong or too little is known.
     pub fn of(&self, facts: &Facts) -> Option<&str> {
         self.0.get(&Pattern::of(facts)?).map(String::as_str)
     }

@@ -84,7 +84,7 @@ impl NotificationContext<'_> {
         affected.first_start.is_some_and(|start| start <= soon)
     }
 
-    /// What is said when an alert has ended.
+    /// The text for the end of an alert.
     pub(super) fn ended_text(&self, alert: &Alert) -> String {
         match alert {
             Alert::Blind => "labwatch gets reports from the laboratory again".to_owned(),

@@ -20,7 +20,7 @@ pub(crate) const FEWEST_OF_A_CAUSE: usize = 3;
 /// before nor is explained already: two thirds are a clear majority.
 const MAJORITY_PERCENT: usize = 66;
 
-/// What losses have in common. The earlier, the more it says.
+/// The kind of property that losses share. The earlier, the more specific.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CauseKind {
     /// They come from one address.
@@ -33,7 +33,7 @@ pub enum CauseKind {
 
 words!(CauseKind { Address => "address", Subnet => "subnet", Stem => "stem" });
 
-/// Losses that probably have one cause.
+/// Losses with one probable cause.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Cause {
     /// What they have in common.

@@ -132,7 +132,7 @@ impl InFlight {
         )
     }
 
-    /// Whether it says of the laboratory what is to be said now.
+    /// Whether it has exactly the current alerts.
     pub(super) fn covers_alerts(&self, alert_states: &BTreeMap<Alert, Moment>) -> bool {
         let times = |states: &BTreeMap<Alert, Moment>| -> Vec<_> {
             let states = states.clone().into_iter();

@@ -54,7 +54,7 @@ impl RouteNotifier {
             }
         }
         self.notified_at = self.notified_at.or(Some(now));
-        // Entries come in the order of their numbers: the last message says the most.
+        // Entries come in the order of their numbers: the last message covers the most.
         if let Some(entry) = restored.outbox.last() {
             self.delivery.recall(entry, now);
         }

@@ -84,7 +84,7 @@ words!(HttpChannel {
 });
 
 impl Route {
-    /// The route to everybody in `EMAIL_TO`: it hears of everything, by mail.
+    /// The route to all addresses of `EMAIL_TO`: it covers everything, by mail.
     pub fn everybody() -> Self {
         Self {
             name: RouteName::everybody(),
@@ -99,14 +99,14 @@ impl Route {
         }
     }
 
-    /// Whether it hears of this experiment.
+    /// Whether it covers this experiment.
     pub fn covers(&self, stub: &Stub) -> bool {
         self.patterns
             .iter()
             .any(|pattern| pattern == EVERYTHING || matches(pattern, stub.as_str()))
     }
 
-    /// Whether it hears of every experiment.
+    /// Whether it covers every experiment.
     pub fn covers_all(&self) -> bool {
         self.patterns.iter().any(|pattern| pattern == EVERYTHING)
     }

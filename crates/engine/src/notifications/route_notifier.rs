@@ -55,7 +55,7 @@ pub(super) struct LastNotified {
 }
 
 impl LastNotified {
-    /// Takes up what is kept of it.
+    /// Restores it from the durable state.
     pub(super) fn recall(said: protocol::NotifiedExperiment, now: Moment) -> Self {
         let bad_since = said.known.bad_since.map(|at| now.back_at(at));
         Self { said, bad_since }

@@ -36,7 +36,7 @@ impl Alert {
         Self::Sampling,
     ];
 
-    /// A word for it that stays the same.
+    /// Its stable name.
     pub fn word(&self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
             Self::Blind => "blind",

@@ -58,7 +58,7 @@ pub enum Audience {
 }
 
 impl Audience {
-    /// Whether it is for this one.
+    /// Whether it includes this one.
     pub fn includes(&self, recipient: &Recipient) -> bool {
         match self {
             Self::All => true,
@@ -121,8 +121,8 @@ impl Notification {
         }
     }
 
-    /// Under which name it is kept what its recipients were notified of: that of the route, or of a
-    /// lane of it.
+    /// The name under which the notified state of its recipients is stored: that of the route, or
+    /// of a lane of it.
     pub fn lane(&self) -> &RouteName {
         match &self.audience {
             Audience::All | Audience::Except(_) => &self.summary.route,

@@ -86,7 +86,7 @@ pub struct CategoryPool {
 }
 
 impl CategoryPool {
-    /// It as a pool that is looked for among the experiments of book.
+    /// Its rule as a pool of book's experiments.
     pub fn rule(&self) -> PoolRule {
         PoolRule {
             name: self.name.clone(),

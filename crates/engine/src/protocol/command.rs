@@ -89,7 +89,7 @@ pub enum Scope {
 /// A command, and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// What is to be done.
+    /// The subcommands.
     pub command: Command,
     /// Who gave it, by the name of their token.
     pub by: String,
@@ -105,7 +105,7 @@ pub enum ManualOverride {
     Enable,
 }
 
-/// What a command does, known before it is given.
+/// The effect of a command, known before it is given.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Impact {
     /// The effect as text, for the person who is about to give the command.

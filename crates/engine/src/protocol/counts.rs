@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// How many experiments are in which state.
+/// The number of experiments by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Counts {
     /// All of them.
@@ -13,7 +13,7 @@ pub struct Counts {
     pub ok: usize,
     /// Those that are degraded.
     pub degraded: usize,
-    /// Those that come and go too often.
+    /// Those that are flapping.
     pub flapping: usize,
     /// Those that are down.
     pub down: usize,

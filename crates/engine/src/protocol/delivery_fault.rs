@@ -40,13 +40,12 @@ impl DeliveryFault {
         }
     }
 
-    /// Whether it is the content that was refused. A password or a token that is refused says
-    /// nothing about it.
+    /// Whether the content was refused. A refused password or token says nothing about it.
     pub fn refuses_content(&self) -> bool {
         self.outlook == Outlook::Refused && !self.fault.refuses_us()
     }
 
-    /// Whether a person has to mend something: the content, a password or a token is refused.
+    /// Whether an operator has to act: the content, a password or a token is refused.
     pub fn needs_person(&self) -> bool {
         self.outlook == Outlook::Refused || self.fault.refuses_us()
     }

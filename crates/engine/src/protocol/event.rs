@@ -105,7 +105,7 @@ pub enum Issue {
 }
 
 impl Issue {
-    /// The page that fails, and how, where it is one.
+    /// The failing page, and how it fails, if it is a page.
     pub fn page(&self) -> Option<(&PageName, PageFault)> {
         match self {
             Self::Page(page, fault) => Some((page, *fault)),
@@ -118,8 +118,7 @@ impl Issue {
     }
 
     /// The issue in the codes of the program that labwatch replaces: `missing jump`, `missing
-    /// required <topic>`, `unhealthy <topic>`; what that program did not know is written in the
-    /// same way.
+    /// required <topic>`, `unhealthy <topic>`; codes that it did not have follow the same form.
     pub fn code(&self) -> String {
         match self {
             Self::Required(topic, StreamHealth::Missing) => format!("missing required {topic}"),

@@ -2,7 +2,7 @@
 
 use crate::model::ConnectError;
 
-/// How the connection to relay or jump is, as its feed sees it.
+/// The state of the connection to relay or jump, as its feed sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Link {
     /// An attempt is under way.

@@ -54,7 +54,7 @@ pub struct PageView {
 }
 
 impl PageView {
-    /// How it is, in words for a reader.
+    /// Its state as text for a reader.
     pub fn words(&self, reader: Visibility) -> String {
         let unchecked = self.unchecked.as_ref().map(|error| error.words(reader));
         match (self.health, self.fault, unchecked) {

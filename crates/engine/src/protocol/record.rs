@@ -211,8 +211,8 @@ pub enum Level {
 }
 
 impl Record {
-    /// How much it matters. What labwatch tries again by itself is a warning; what only a person
-    /// can mend is an error.
+    /// Its level. What labwatch retries by itself is a warning; what only an operator can fix is an
+    /// error.
     pub fn level(&self) -> Level {
         match self {
             Self::Seen(_)

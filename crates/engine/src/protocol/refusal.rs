@@ -12,8 +12,8 @@ pub enum Refusal {
     /// This labwatch only watches.
     #[error("this labwatch only watches: give the command to the one that leads")]
     Follower,
-    /// It led when the command came, and leads no more. Unlike all others: whether the command was
-    /// kept is not known.
+    /// It led when the command came, and no longer does. Unlike for all others, it is not known
+    /// whether the command was stored.
     #[error(
         "another replica is about to lead, and whether the command was kept is not known: look in a few seconds, and give it again where it was not"
     )]
@@ -46,7 +46,7 @@ pub enum Refusal {
     /// Book has not said yet how the resource is.
     #[error("book has not said yet whether {0} can be booked: try again in a minute")]
     NotRead(ResourceName),
-    /// A reason that would be taken for labwatch's own.
+    /// The reason would be taken for labwatch's own.
     #[error("a reason that starts with \"{}\" or \"status server:\" would be taken for labwatch's own: begin it otherwise", OUR_PREFIX.trim_end())]
     OurPrefix,
     /// The resource is held for this very reason.
@@ -55,7 +55,7 @@ pub enum Refusal {
     /// The resource can be booked.
     #[error("{0} can be booked already")]
     Bookable(ResourceName),
-    /// Labwatch withdrew it itself, and gives it back itself.
+    /// Labwatch withdrew it, and gives it back by itself.
     #[error(
         "no person holds {resource}: labwatch withdrew it because {stub} is {health}, and gives it back when {stub} works"
     )]
@@ -67,7 +67,7 @@ pub enum Refusal {
         /// Its health.
         health: Health,
     },
-    /// A closed category keeps the resource's experiment back.
+    /// A closed category keeps the resource's experiment quarantined.
     #[error(
         "the category {category} is closed and keeps {resource} from being booked: inspect it, then open the category"
     )]

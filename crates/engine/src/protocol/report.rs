@@ -163,7 +163,8 @@ impl Report {
         self.started = Some(self.keep(started));
     }
 
-    /// When the server started, in its own words. Another text than before means that it restarted.
+    /// When the server started, in its own format. Another text than before means that it
+    /// restarted.
     pub fn started(&self) -> Option<&str> {
         self.started.map(|span| self.text(span))
     }
@@ -173,8 +174,8 @@ impl Report {
         self.unreadable = Some((entries, why));
     }
 
-    /// In how many entries something could not be read, and why not in the first of them; `None`
-    /// when all is well.
+    /// How many entries are partly unreadable, and why the first of them is; `None` when there are
+    /// none.
     pub fn unreadable(&self) -> Option<(usize, &str)> {
         self.unreadable
             .as_ref()
@@ -186,7 +187,7 @@ impl Report {
         self.nameless = entries;
     }
 
-    /// Of how many entries no topic can be read.
+    /// How many entries have no readable topic.
     pub fn nameless(&self) -> usize {
         self.nameless
     }
@@ -201,7 +202,7 @@ impl Report {
         self.entries.is_empty()
     }
 
-    /// The connection at this place, counted from 0.
+    /// The connection at this index.
     pub fn get(&self, index: usize) -> Option<Connection<'_>> {
         self.entries.get(index).map(|entry| self.view(entry))
     }

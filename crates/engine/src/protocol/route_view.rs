@@ -24,11 +24,11 @@ pub struct RouteView {
     /// When the pending content was refused permanently. It is kept, and retried when it changes,
     /// or after an hour.
     pub refused: Option<Timestamp>,
-    /// The recipients who do not have what the others have, sorted.
+    /// The recipients who lack notifications that others have, sorted.
     pub unreached: Vec<UnreachedView>,
 }
 
-/// A recipient of a route who is not reached.
+/// A recipient of a route to whom delivery fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UnreachedView {
     /// The recipient.

@@ -18,7 +18,7 @@ pub struct Rules {
     pub policy: Policy,
     /// Notification routes, each with a unique name.
     pub routes: Vec<Route>,
-    /// `[[maintenance]]`: when experiments are worked on.
+    /// `[[maintenance]]`: planned maintenance windows.
     pub maintenance: Vec<Maintenance>,
     /// `[[pool]]`: interchangeable experiments, besides the pools that are derived.
     pub pools: Vec<PoolRule>,
@@ -45,7 +45,7 @@ pub struct PolicyAcknowledgements {
 }
 
 impl Rules {
-    /// These numbers and routes, and nothing else configured.
+    /// These parameters and routes, and nothing else configured.
     pub fn new(policy: Policy, routes: Vec<Route>) -> Self {
         Self {
             policy,

@@ -37,7 +37,7 @@ pub struct Snapshot {
     pub changed: u64,
     /// All experiments, sorted by stub.
     pub experiments: Arc<Vec<Arc<ExperimentView>>>,
-    /// How many experiments are in which state.
+    /// The number of experiments by state.
     pub counts: Counts,
     /// Relay, jump and book, in this order.
     pub sources: [SourceView; 3],
@@ -75,8 +75,8 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// That of a laboratory of which nothing is known: the first one, and that of a program which
-    /// watches none.
+    /// The snapshot of an unknown laboratory: the first one of a process, and that of a process
+    /// that watches none.
     pub fn empty(at: Timestamp) -> Self {
         let unknown = |name| SourceView {
             name,
@@ -105,7 +105,7 @@ impl Snapshot {
         self.experiments.get(at)
     }
 
-    /// How the pool of this name stands.
+    /// The status of the pool of this name.
     pub fn pool(&self, name: &str) -> Option<&PoolView> {
         let at = self
             .standings

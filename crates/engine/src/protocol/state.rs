@@ -137,7 +137,7 @@ pub enum StateValue {
 /// detection counts.
 const MAX_FLIPS: usize = 26;
 
-/// What is kept of an experiment: how it was, and what of its past still matters.
+/// The durable state of an experiment: its last state, and what of its past still matters.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct ExperimentState {
     /// When it was first seen.

@@ -29,9 +29,9 @@ pub struct Timetable {
 pub struct Slot {
     /// The resource that it gives.
     pub resource: ResourceName,
-    /// The policy that it is booked under.
+    /// Its booking policy.
     pub policy: String,
-    /// The user interfaces that it is shown with.
+    /// The set of its user interfaces.
     pub ui_set: String,
 }
 

@@ -66,7 +66,7 @@ impl ActiveSuppressions {
         self.configured = windows;
     }
 
-    /// The maintenance that stands in the configuration.
+    /// The maintenance windows of the configuration.
     pub fn configured(&self) -> &[Maintenance] {
         &self.configured
     }
@@ -82,15 +82,15 @@ impl ActiveSuppressions {
             .or_else(|| self.maintained(stub.as_str(), at))
     }
 
-    /// The acknowledgement of `subject`, also one that is over and was not let go of yet.
+    /// The acknowledgement of `subject`, also one that is over and not removed yet.
     pub fn acknowledgement(&self, subject: &Subject) -> Option<(SuppressionId, &Acknowledgement)> {
         self.acknowledgements
             .get(subject)
             .map(|(id, entry)| (*id, entry))
     }
 
-    /// The patterns of all silences that hold and all windows that are open at `at`. They change
-    /// only at [`ActiveSuppressions::next_change`].
+    /// The patterns of all silences that are active and all windows that are open at `at`. They
+    /// change only at [`ActiveSuppressions::next_change`].
     pub fn open_at(&self, at: Timestamp) -> Vec<NamePattern> {
         let silences = self
             .silences
@@ -144,7 +144,7 @@ impl ActiveSuppressions {
         )
     }
 
-    /// Whether something has this number.
+    /// Whether an entry has this number.
     pub fn has(&self, id: SuppressionId) -> bool {
         self.silences.contains_key(&id)
             || self.maintenances.contains_key(&id)

@@ -20,7 +20,7 @@ impl fmt::Display for SuppressionId {
     }
 }
 
-/// What is acknowledged as bad.
+/// The subject of an acknowledgement.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Subject {
@@ -69,7 +69,7 @@ pub struct Silence {
     pub who: String,
     /// Why.
     pub reason: String,
-    /// When it was made. It holds from then on.
+    /// When it was created. It takes effect from then on.
     pub since: Timestamp,
     /// When it ends.
     pub until: Timestamp,
@@ -141,7 +141,7 @@ impl SuppressionEntry {
         }
     }
 
-    /// What it is about: a name, a pattern of names, or all.
+    /// Its subject: a name, a pattern of names, or all.
     pub fn about(&self) -> String {
         match self {
             Self::Acknowledgement(acknowledgement) => acknowledgement.subject.to_string(),

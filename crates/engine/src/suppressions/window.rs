@@ -146,7 +146,7 @@ impl Schedule {
         }
     }
 
-    /// When it is over for good; `None` for what returns every week.
+    /// When it is over for good; `None` for weekly windows.
     pub fn over_at(&self) -> Option<Timestamp> {
         match self {
             Self::Once { until, .. } => Some(*until),

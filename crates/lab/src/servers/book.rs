@@ -1,5 +1,4 @@
-//! The simulated book: the responses of its admin API. Loses everything when it is restarted, as
-//! the real one does.
+//! The simulated book: its admin API. A restart loses everything, as with the real one.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,16 +27,13 @@ const WELCOME: &str = "Welcome to the interval booking store";
 /// A switch that a client made over HTTP.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Switched {
-    /// When.
     pub at: Timestamp,
-    /// The resource.
     pub resource: String,
     /// Whether it can be booked from then on.
     pub available: bool,
     /// The reason for students.
     pub reason: String,
-    /// The host and port that the client called, by its request: where each client uses a port of
-    /// its own, this identifies it.
+    /// The host and port that the client called, which identify it where each has a port of its own.
     pub called: String,
 }
 
@@ -55,7 +51,7 @@ struct Office {
     store: Mutex<Store>,
     faults: watch::Sender<HttpFaults>,
     calls: Calls,
-    /// Where the pages are that students open.
+    /// The address of the pages that students open.
     pages: String,
     /// The start of its bookings' times, where it has some.
     booked_from: Option<Timestamp>,

@@ -29,7 +29,7 @@ impl Outcome {
     }
 }
 
-/// A recipient with what became of the mail.
+/// A recipient with the outcome.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RecipientOutcome {
     /// The recipient.

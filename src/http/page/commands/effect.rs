@@ -16,7 +16,7 @@ const MAX_LISTED: usize = 200;
 /// The most experiments that the engine's text names itself.
 const NAMED: usize = 5;
 
-/// What an order does, as a list of sentences.
+/// The effect of a command, as a list of sentences.
 pub(super) fn sentences(frame: &Frame<'_>, command: &Command, effect: &Impact) -> Markup {
     let (now, text) = (frame.now, words::sentence(&effect.text));
     html! {

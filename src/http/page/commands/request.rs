@@ -56,12 +56,12 @@ pub(super) struct Clock<'a> {
     pub(super) now: Timestamp,
 }
 
-/// An order, and the fields that mean it whenever they are sent.
+/// A command, and the fields that mean it at any time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Asked {
     /// The command that the fields mean.
     pub(super) command: Command,
-    /// The fields, with times that do not depend on the present.
+    /// The fields, with absolute times.
     pub(super) fields: Vec<(&'static str, String)>,
 }
 

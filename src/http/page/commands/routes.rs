@@ -128,7 +128,7 @@ fn categories<'a>(state: &'a WebState, order: &CategoryOrder) -> Result<&'a Cate
     known.ok_or_else(|| Refusal::NoCategory(order.category.clone()))
 }
 
-/// Hands a command to the part that carries it out.
+/// Passes a command to the part that carries it out.
 async fn carry_out(
     state: &WebState,
     moment: &Moment,
@@ -237,7 +237,7 @@ fn done(state: &WebState, command: &Command, receipt: &Receipt) -> Response {
     };
     let address = format!("{}{}", state.base, said.address(receipt));
     let there = HeaderValue::from_str(&address).unwrap_or(HeaderValue::from_static("/holds"));
-    // The engine's own record of the command says who gave it.
+    // The engine's own record of the command names its author.
     (
         StatusCode::SEE_OTHER,
         Noted::elsewhere(),

@@ -37,7 +37,7 @@ struct Newest {
 }
 
 impl Newest {
-    /// Puts `report` in its place, and returns the one before.
+    /// Stores `report` as the newest, and returns the one before.
     fn replace(&mut self, report: &Arc<Report>, now: Moment) -> Self {
         let next = Self {
             number: self.number + 1,
@@ -223,7 +223,7 @@ impl Fleet {
         self.owner(topic.as_str())
     }
 
-    /// Says that something that is shown of an experiment changed.
+    /// Marks the view of an experiment as changed.
     pub(crate) fn mark_dirty(&mut self, id: Id) {
         self.touched.insert(id);
     }

@@ -14,8 +14,8 @@ use crate::notifications::digest::Digests;
 use crate::protocol::{Line, Notification, Occasion, Record, Reminder};
 
 impl RouteNotifier {
-    /// The message that failed, as it was, if it still says what is to be said, or comes first
-    /// whatever is new. Otherwise another one does.
+    /// The message that failed, unchanged, if it is still up to date, or comes first whatever is
+    /// new. Otherwise a new one replaces it.
     pub(super) fn send_again(&mut self, round: &Round<'_>) -> Option<Due> {
         let (failed, now) = (self.delivery.failed()?, round.context.now);
         if !failed.comes_first(now) && !self.still_holds(failed, round) {
@@ -36,7 +36,7 @@ impl RouteNotifier {
         Some((record, notification))
     }
 
-    /// Whether a message says what is to be said now.
+    /// Whether a message is still up to date.
     fn still_holds(&self, failed: &InFlight, round: &Round<'_>) -> bool {
         let Round {
             context,

@@ -13,12 +13,12 @@ impl ActiveSuppressions {
         self.policy = all;
     }
 
-    /// The acknowledgements that stand in a policy.
+    /// The acknowledgements of a policy.
     pub fn policy(&self) -> &BTreeMap<Subject, Acknowledgement> {
         &self.policy
     }
 
-    /// Who knows that `subject` is bad, at `at`; `None` when it is not acknowledged.
+    /// Who acknowledged `subject`, at `at`; `None` when it is not acknowledged.
     pub fn acknowledged(&self, subject: &Subject, at: Timestamp) -> Option<Suppression> {
         let given = self.acknowledgements.get(subject).into_iter();
         let mut all = given
