@@ -119,7 +119,7 @@ pub(super) fn open(
     let base = base(&config.api);
     let answers = http::ApiState {
         history: store.as_ref().map(Store::reader),
-        metrics: metrics,
+        metrics,
         health: Some(state.clone()),
         orders: Some(orders.clone()),
         cors: cors(&config.api),

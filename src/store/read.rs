@@ -71,7 +71,7 @@ impl Reader {
         Ok(Self { questions, clock })
     }
 
-    /// How long an experiment was in which state, in buckets of `step`, at most [`MAX_BUCKETS`] of
+    /// How long an experiment was in which state, in buckets of `step`, at most `MAX_BUCKETS` of
     /// them.
     ///
     /// # Errors

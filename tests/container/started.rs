@@ -84,8 +84,8 @@ impl Engine {
             .stdout(Stdio::piped())
             .spawn()
             .expect("tar runs");
-        let packed = packer.stdout.take().expect("a pipe");
-        let imported = self.command(&["import", "-", BASE]).stdin(packed).output();
+        let archive = packer.stdout.take().expect("a pipe");
+        let imported = self.command(&["import", "-", BASE]).stdin(archive).output();
         assert!(imported.expect("it runs").status.success());
         assert!(packer.wait().expect("tar ends").success());
     }

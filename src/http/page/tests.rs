@@ -950,7 +950,7 @@ async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
     let mut lab = sick_lab();
     for stub in ["pend00", "pend01"] {
         with(&mut lab, stub, |view| {
-            view.suppression = Some(acknowledged())
+            view.suppression = Some(acknowledged());
         });
     }
     let silenced = Suppression {
@@ -971,7 +971,7 @@ async fn what_is_acknowledged_needs_no_attention_and_stands_below() {
     assert!(places.is_sorted(), "{places:?}");
     for stub in ["pend02", "pend03", "spin00", HOSTILE] {
         with(&mut lab, stub, |view| {
-            view.suppression = Some(acknowledged())
+            view.suppression = Some(acknowledged());
         });
     }
     let overview = page(&web(lab), "/").await;

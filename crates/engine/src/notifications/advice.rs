@@ -229,7 +229,7 @@ pub enum AdviceError {
     /// There is no pattern of this name.
     #[error("there is no advice called {0:?}: use one of {known}", known = Pattern::ALL.map(Pattern::as_str).join(", "))]
     Unknown(String),
-    /// The text for this pattern is empty, longer than [`MAX_ADVICE_BYTES`], or of more than one
+    /// The text for this pattern is empty, longer than `MAX_ADVICE_BYTES`, or of more than one
     /// line.
     #[error("the advice {0} is not usable: write one line of at most {most} bytes, or leave it out", most = MAX_ADVICE_BYTES)]
     Text(Pattern),

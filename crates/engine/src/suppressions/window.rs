@@ -186,7 +186,7 @@ impl Weekly {
     /// `Europe/London`) and closes `lasts` later.
     ///
     /// # Errors
-    /// [`ScheduleError`] when no day is named, the length is zero or more than [`MAX_WEEKLY`], or
+    /// `ScheduleError` when no day is named, the length is zero or more than `MAX_WEEKLY`, or
     /// the system does not know the zone.
     pub fn try_new(
         days: BTreeSet<Day>,
