@@ -24,13 +24,13 @@ mod chromium;
 mod eventually;
 #[path = "browser/framed.rs"]
 mod framed;
-#[path = "browser/hears.rs"]
-mod hears;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "e2e/laboratory.rs"]
 mod laboratory;
 #[path = "browser/live.rs"]
 mod live;
+#[path = "browser/messages.rs"]
+mod messages;
 #[allow(dead_code, reason = "the end-to-end tests use more of it")]
 #[path = "e2e/monitor.rs"]
 mod monitor;
@@ -40,11 +40,11 @@ mod orders;
 mod page;
 #[path = "browser/past.rs"]
 mod past;
-#[path = "browser/pictures.rs"]
-mod pictures;
 #[path = "browser/plain.rs"]
 mod plain;
 #[path = "browser/reach.rs"]
 mod reach;
+#[path = "browser/screenshots.rs"]
+mod screenshots;
 #[path = "support/tools.rs"]
 mod tools;

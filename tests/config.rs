@@ -13,10 +13,10 @@ mod copied;
 mod declared;
 #[path = "config/documents.rs"]
 mod documents;
+#[path = "config/recipients.rs"]
+mod recipients;
 #[path = "config/tables.rs"]
 mod tables;
-#[path = "config/whom.rs"]
-mod whom;
 
 use std::collections::BTreeMap;
 use std::fs;

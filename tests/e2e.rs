@@ -62,8 +62,6 @@ mod mails;
 mod measure;
 #[path = "e2e/measure_readers.rs"]
 mod measure_readers;
-#[path = "e2e/memory.rs"]
-mod memory;
 #[path = "e2e/monitor.rs"]
 mod monitor;
 #[path = "e2e/orders.rs"]
@@ -72,6 +70,8 @@ mod orders;
 mod outages;
 #[path = "e2e/pages.rs"]
 mod pages;
+#[path = "e2e/persistence.rs"]
+mod persistence;
 #[path = "e2e/places.rs"]
 mod places;
 #[path = "e2e/process.rs"]

@@ -429,7 +429,7 @@ fn look(stage: &mut Stage<Lab>, origin: Timestamp) -> String {
             .collect();
         writeln!(
             out,
-            "{:>18} {name} ({}){times}{fault}{unreached}; told: {}",
+            "{:>18} {name} ({}){times}{fault}{unreached}; notified: {}",
             "",
             channel.as_str(),
             notified.join(", ")

@@ -8,7 +8,7 @@
 #[cfg(feature = "etcd")]
 mod etcd;
 mod fence;
-mod last_word;
+mod final_notification;
 #[cfg(any(feature = "etcd", test))]
 mod leadership;
 mod map;
@@ -18,7 +18,7 @@ mod view;
 #[cfg(feature = "etcd")]
 pub use etcd::{Fault, reach, read_state, run, write_state};
 pub use fence::Fence;
-pub use last_word::{Conditions, FinalNotification};
+pub use final_notification::{Conditions, FinalNotification};
 pub use map::{StateMap, difference, unpacked};
 pub use membership::{
     COMMIT_QUEUE, CommitTicket, Committed, Ends, Links, Membership, OF_REPLICA, ResignAsked,

@@ -57,7 +57,7 @@ pub async fn deliver_while_open(
     })
 }
 
-/// Brings a message to its recipients, and tells the driver when that begins and how it ended.
+/// Brings a message to its recipients, and reports to the driver when that begins, and its outcome.
 pub(super) async fn deliver(
     message: u64,
     inputs: mpsc::Sender<Input>,

@@ -238,7 +238,7 @@ fn finding(view: &View, differs: Option<Finding>) -> Finding {
 mod tests {
     use tokio::sync::watch;
 
-    use super::super::last_word;
+    use super::super::final_notification;
     use super::*;
     use crate::config::{Sources, load_rules};
 
@@ -250,7 +250,7 @@ mod tests {
         let cluster = start(&config, &inputs, &mut parts).expect("starts");
         assert!(cluster.is_none());
         let (_, configs) = watch::channel(Arc::new(config));
-        last_word::start(None, &configs, &mut parts);
+        final_notification::start(None, &configs, &mut parts);
         report(None, None, &configs, &mut parts);
         assert!(parts.is_empty());
     }

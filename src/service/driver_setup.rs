@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, watch};
 
 use super::error::ServiceError;
-use super::memory::{Remembered, remember};
+use super::store::{Remembered, remember};
 use super::task_set::TaskSet;
 use crate::cluster::Membership;
 use crate::config::Config;

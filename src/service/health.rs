@@ -151,14 +151,14 @@ pub(super) fn start(
 /// Tells the engine how components are.
 fn follow_components(registry: Registry, inputs: mpsc::Sender<Input>, parts: &mut TaskSet) {
     parts.spawn_until_stop("components", async move {
-        let tell = |change| async {
+        let report = |change| async {
             let input = match change {
                 FitnessChange::Is(component) => Input::Component(component),
                 FitnessChange::Gone(name) => Input::ComponentGone(name),
             };
             inputs.send(input).await.is_ok()
         };
-        registry.follow(tell).await;
+        registry.follow(report).await;
     });
 }
 

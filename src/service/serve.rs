@@ -15,7 +15,8 @@ use super::outlets::{self, Clients};
 use super::systemd::{notify, turned};
 use super::task_set::TaskSet;
 use super::{
-    cluster, health, last_word, metrics, notifications, policy, publication, reload, shadow,
+    cluster, final_notification, health, metrics, notifications, policy, publication, reload,
+    shadow,
 };
 use crate::build;
 use crate::clients::Http;
@@ -160,7 +161,7 @@ fn start_signs(
     }
     let kept = (driver.store.clone(), reporters.dead_man);
     notifications::start_deadman(&config, http, kept, snapshots.clone(), parts);
-    last_word::start(links, followed, parts);
+    final_notification::start(links, followed, parts);
     cluster::report(links, reporters.cluster, followed, parts);
     let publication = config.publication.as_ref().zip(reporters.publish);
     let shown = (health_state, snapshots);

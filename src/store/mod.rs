@@ -15,7 +15,6 @@ mod gap;
 mod health;
 mod incident;
 mod lock;
-mod memory;
 mod migrate;
 mod notices;
 mod outbox_query;
@@ -28,6 +27,7 @@ mod rows;
 mod schema;
 mod shadow;
 mod statement;
+mod stored_state;
 mod text;
 mod uptime;
 mod write;
@@ -53,7 +53,6 @@ pub use file::DATABASE_FILE;
 pub use gap::{Gap, GapCause, HEARTBEAT};
 pub use health::{Progress, StoreHealth, StoreState};
 pub use incident::{Incident, IncidentPage, Subject};
-pub use memory::{Origin, StoredState};
 pub use outbox_query::{OutboxQuery, OutboxRow, Said, SaidNews};
 pub use pages::{Part, RowPage};
 pub use past::{Change, KeptBooking, Past, look_back};
@@ -61,6 +60,7 @@ pub use read::{MAX_ROWS, Reader, WallClock};
 pub use rows::{Cursor, Hold, Range, SourceRow, StoredEvent, SwitchRow};
 pub use shadow::{ShadowPast, shadow_past};
 pub use statement::MAX_CONTENT_BYTES;
+pub use stored_state::{Origin, StoredState};
 pub use uptime::{Bucket, MAX_BUCKETS, uptime_of};
 pub use writer::BACKLOG;
 
@@ -131,7 +131,7 @@ impl Store {
         let reader =
             Reader::start(folder.path(), Arc::clone(&clock)).map_err(StoreError::Thread)?;
         let (database, stored, fault) =
-            match folder.open(|file| memory::load(file, settings.ring, now)) {
+            match folder.open(|file| stored_state::load(file, settings.ring, now)) {
                 Ok(opened) => remembered(opened),
                 Err(OpenFault::Fatal(error)) => return Err(error),
                 Err(OpenFault::Disk(why)) => {
@@ -289,7 +289,7 @@ fn remembered(
 /// Reads what it can of a file that cannot be written.
 fn glimpse(folder: &Folder, ring: usize, now: Timestamp, why: &str) -> StoredState {
     let why = why.to_owned();
-    match file::read_only(&folder.path()).and_then(|file| memory::load(&file, ring, now)) {
+    match file::read_only(&folder.path()).and_then(|file| stored_state::load(&file, ring, now)) {
         Ok(stored) => StoredState {
             origin: Origin::ReadOnly { why },
             ..stored

@@ -10,8 +10,8 @@ use serde_json::Value;
 
 use super::entry::{Entry, OutboxState};
 use super::file::{Database, Failure};
-use super::memory::StoredState;
 use super::statement::{self, WriteFault};
+use super::stored_state::StoredState;
 use super::text;
 use super::write;
 use engine::model::Gather as _;

@@ -78,7 +78,7 @@ pub(super) const LOG: Section = Section {
         log_file: Kind::Value("stdout, stderr, or a path"), default("stdout");
         /// What is logged: a level for labwatch itself, with warnings and errors of the libraries;
         /// or a filter in tracing's notation, such as info,labwatch::clients=debug. A filter that
-        /// shows debug or trace lines of libraries can show access tokens.
+        /// shows debug lines of libraries can show access tokens; trace shows no more than debug.
         log_level: Kind::Value(LEVELS), default("info"), at_once;
         /// The format of log lines: text for reading, json for programs. Standard output that is
         /// systemd's journal gets the journal's own fields instead.

@@ -17,7 +17,7 @@ pub(super) fn section(view: &View, now: Timestamp) -> Markup {
             p {
                 (etcd(view)) " " (clip(&this.name)) " shows this page and " (role(view)) " " (words::since(view.since, now)) ". "
                 @match view.last_answer {
-                    Some(heard) => { "What it shows of the others is as of " (words::ago_or_never(Some(heard), now)) ". " },
+                    Some(received) => { "What it shows of the others is as of " (words::ago_or_never(Some(received), now)) ". " },
                     None => "It has had no answer of etcd yet. ",
                 }
                 @if view.replicas.len() > 1 { "When the leader dies, another one takes over after " (format_duration(view.lease)) "." }
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn who_leads_and_as_of_when_is_said_without_an_address() {
         let now: Timestamp = "2026-11-30T12:00:10Z".parse().expect("a time");
-        let heard = "2026-11-30T12:00:08Z".parse().expect("a time");
+        let received = "2026-11-30T12:00:08Z".parse().expect("a time");
         let peer = |name: &str| Peer {
             name: name.to_owned(),
             url: format!("http://{name}.example.org:3007"),
@@ -82,8 +82,8 @@ mod tests {
             leader: Some(peer("first")),
             replicas: vec![peer("first"), peer("second")],
             etcd: Etcd::Ok,
-            last_answer: Some(heard),
-            ..View::connecting(peer("second"), lease, heard)
+            last_answer: Some(received),
+            ..View::connecting(peer("second"), lease, received)
         };
         let page = section(&view, now).into_string();
         for said in [

@@ -4,7 +4,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::encoder::{Encoder, figures};
+use super::encoder::{Encoder, unlabelled};
 use engine::model::SourceName;
 use engine::{CANARY_BOUNDS_MS, CanaryView, Forwarding, Snapshot};
 
@@ -12,7 +12,7 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     let Some(canary) = &snapshot.source(SourceName::Relay).canary else {
         return Ok(());
     };
-    figures! { encoder;
+    unlabelled! { encoder;
         /// What the canary shows of relay: 0 not connected, 1 forwards, 2 forwards late, 3 does not forward
         gauge labwatch_canary_forwarding: code(canary.forwarding);
     }
@@ -23,7 +23,7 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
         &buckets(canary),
     )?;
     if let Some(last) = canary.last {
-        figures! { encoder;
+        unlabelled! { encoder;
             /// How long the last message of the canary took that arrived, in seconds
             gauge labwatch_canary_last_seconds: last.as_secs_f64();
         }

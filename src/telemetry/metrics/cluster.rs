@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::encoder::{Encoder, figures};
+use super::encoder::{Encoder, unlabelled};
 use super::lab::count;
 
 /// The state of the cluster at the scrape.
@@ -30,7 +30,7 @@ pub struct ClusterMetrics {
 }
 
 pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterMetrics) -> fmt::Result {
-    figures! { encoder;
+    unlabelled! { encoder;
         /// Whether this replica leads (1) or follows (0)
         gauge labwatch_cluster_leader: u64::from(cluster.leads);
         /// Whether any replica leads (1) or none (0), as this one knows
@@ -43,12 +43,12 @@ pub(super) fn write(encoder: &mut Encoder<'_>, cluster: &ClusterMetrics) -> fmt:
         gauge labwatch_cluster_etcd_ok: u64::from(cluster.etcd_ok);
     }
     if let Some(last_answer) = cluster.last_answer {
-        figures! { encoder;
+        unlabelled! { encoder;
             /// How long ago etcd last answered, in seconds
             gauge labwatch_cluster_etcd_heard_seconds: last_answer.as_secs_f64();
         }
     }
-    figures! { encoder;
+    unlabelled! { encoder;
         /// How often this replica was elected
         count labwatch_cluster_terms: cluster.terms;
         /// How many commits this replica made in etcd

@@ -14,13 +14,13 @@ pub(super) type Label<'a> = (&'a str, &'a str);
 
 pub(super) struct Encoder<'a>(DescriptorEncoder<'a>);
 
-/// Writes figures without labels, each with its help as its documentation.
-macro_rules! figures {
+/// Writes metrics without labels, each with its help as its documentation.
+macro_rules! unlabelled {
     ($encoder:expr; $(#[doc = $help:literal] $kind:ident $name:ident: $value:expr;)+) => {
         $($encoder.$kind(stringify!($name), $help.trim_ascii_start(), $value)?;)+
     };
 }
-pub(super) use figures;
+pub(super) use unlabelled;
 
 impl<'a> Encoder<'a> {
     pub(super) fn new(encoder: DescriptorEncoder<'a>) -> Self {

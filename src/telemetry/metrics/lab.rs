@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::encoder::{Encoder, figures};
+use super::encoder::{Encoder, unlabelled};
 use engine::model::{Bookable, Health, SourceHealth, SourceName};
 use engine::{ExperimentView, Role, Snapshot, stem};
 
@@ -13,14 +13,14 @@ pub(super) fn write(encoder: &mut Encoder<'_>, snapshot: &Snapshot) -> fmt::Resu
     groups(encoder, snapshot)?;
     counts(encoder, snapshot)?;
     sources(encoder, snapshot)?;
-    figures! { encoder;
+    unlabelled! { encoder;
         /// How many streams are sampled because relay reports nothing of their traffic
         gauge labwatch_sampled_streams: count(snapshot.sampling.streams);
         /// How long one round over all of them takes, in seconds
         gauge labwatch_sampling_round_seconds: snapshot.sampling.round.as_secs_f64();
         /// Whether relay, jump and book are all silent, so that nothing is known (1) or not (0)
         gauge labwatch_blind: u64::from(snapshot.blind.is_some());
-        /// Whether this labwatch switches and tells (1) or only watches (0)
+        /// Whether this labwatch switches and notifies (1) or only watches (0)
         gauge labwatch_leader: u64::from(snapshot.role == Role::Leader);
     }
     Ok(())

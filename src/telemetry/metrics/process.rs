@@ -6,7 +6,7 @@ use std::fs;
 
 use jiff::Timestamp;
 
-use super::encoder::{Encoder, figures};
+use super::encoder::{Encoder, unlabelled};
 
 /// Linux's unit of memory here; the same on all machines that Debian runs on with few exceptions.
 const PAGE_BYTES: u64 = 4096;
@@ -15,12 +15,12 @@ const PAGE_BYTES: u64 = 4096;
 const TICKS_PER_SECOND: u64 = 100;
 
 pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Result {
-    figures! { encoder;
+    unlabelled! { encoder;
         /// When labwatch started, in seconds of Unix time
         gauge process_start_time_seconds: started.as_second();
     }
     if let Some(pages) = resident_pages() {
-        figures! { encoder;
+        unlabelled! { encoder;
             /// Memory in use, in bytes
             gauge process_resident_memory_bytes: pages.saturating_mul(PAGE_BYTES);
         }
@@ -31,13 +31,13 @@ pub(super) fn write(encoder: &mut Encoder<'_>, started: Timestamp) -> fmt::Resul
             reason = "exact for as long as any machine runs"
         )]
         let seconds = ticks as f64 / TICKS_PER_SECOND as f64;
-        figures! { encoder;
+        unlabelled! { encoder;
             /// Processor time spent, in seconds
             count process_cpu_seconds: seconds;
         }
     }
     if let Ok(open) = fs::read_dir("/proc/self/fd") {
-        figures! { encoder;
+        unlabelled! { encoder;
             /// Open file descriptors
             gauge process_open_fds: super::lab::count(open.count());
         }

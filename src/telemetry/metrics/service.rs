@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::cluster::ClusterMetrics;
-use super::encoder::{Encoder, figures};
+use super::encoder::{Encoder, unlabelled};
 use super::lab::count;
 use engine::Snapshot;
 
@@ -90,7 +90,7 @@ pub(super) fn write(
             .iter()
             .map(|(name, ok)| ([("category", name.as_str())], u64::from(*ok))),
     )?;
-    figures! { encoder;
+    unlabelled! { encoder;
         /// How many acknowledgements hold
         gauge lab_acks: count(service.acknowledged);
         /// 1 while the laboratory is evaluated, 0 when the evaluation has stopped
@@ -145,7 +145,7 @@ fn queues(encoder: &mut Encoder<'_>, queues: &[Queue]) -> fmt::Result {
 }
 
 fn kept(encoder: &mut Encoder<'_>, store: StoreMetrics) -> fmt::Result {
-    figures! { encoder;
+    unlabelled! { encoder;
         /// Whether what happens is on disk within moments (1) or the disk takes nothing (0)
         gauge labwatch_store_ok: u64::from(store.ok);
         /// How many entries wait for the disk

@@ -2,7 +2,7 @@
 
 use super::Engine;
 use super::durable::DurableState;
-use super::memory::RestoredState;
+use super::restored::RestoredState;
 use crate::experiments::experiment::Experiment;
 use crate::groups::booking_history::BookingHistory;
 use crate::model::{ComponentName, Moment, SourceName, Stub};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Engine;
-use super::memory::RestoredState;
+use super::restored::RestoredState;
 use crate::experiments::Experiments;
 use crate::experiments::evaluate::SampleEvidence;
 use crate::experiments::experiment::Experiment;

@@ -8,11 +8,11 @@ mod derived;
 mod durable;
 mod evaluation;
 mod intake;
-pub(crate) mod memory;
 mod notification;
 mod outbox;
 mod pages;
 mod plan;
+pub(crate) mod restored;
 mod snapshot;
 pub(crate) mod views;
 

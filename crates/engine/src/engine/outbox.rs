@@ -88,7 +88,7 @@ pub(super) fn wait(
     }
 }
 
-/// What a summary tells.
+/// What a summary covers.
 fn subjects(entry: &OutboxEntry) -> impl Iterator<Item = NotificationSubject> {
     let stubs = entry.news.iter().map(|news| news.stub.clone());
     let alerts = entry.alerts.iter().map(|alert| alert.alert.clone());

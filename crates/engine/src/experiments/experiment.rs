@@ -1,6 +1,6 @@
 //! One experiment: its observations, its evaluation, and the ring of its events.
 
-mod judgement;
+mod evaluation;
 mod pages;
 mod recall;
 pub(crate) mod view;

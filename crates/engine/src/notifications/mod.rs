@@ -24,7 +24,7 @@ use std::sync::Arc;
 pub(super) use context::{ActiveAlert, NOTIFY_OUTAGE_AFTER, NotificationContext};
 pub use digest::Digest;
 
-use crate::engine::memory::RestoredRoute;
+use crate::engine::restored::RestoredRoute;
 use crate::experiments::experiment::Experiment;
 use crate::model::{ComponentName, Moment, RouteName, Stub};
 use crate::notifications::route::{Channel, Route};

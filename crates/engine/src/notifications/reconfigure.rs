@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::digest::Digests;
 use super::route_notifier::{LastNotified, RouteNotifier};
-use crate::engine::memory::RestoredRoute;
+use crate::engine::restored::RestoredRoute;
 use crate::model::Gather as _;
 use crate::model::Moment;
 use crate::notifications::route::Route;

@@ -72,7 +72,7 @@ pub(super) struct Round<'a> {
     pub(super) alert_states: BTreeMap<Alert, Moment>,
     /// Since when switches are under way.
     pub(super) switching_since: Option<Moment>,
-    /// What tells the message from others.
+    /// What distinguishes the message from others.
     pub(super) message: MessageId,
 }
 

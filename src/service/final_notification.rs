@@ -112,7 +112,7 @@ mod tests {
     #[test]
     fn it_says_since_when_and_until_when() {
         let now: Timestamp = "2026-11-30T12:00:05Z".parse().expect("a time");
-        let heard = "2026-11-30T12:00:00Z".parse().expect("a time");
+        let received = "2026-11-30T12:00:00Z".parse().expect("a time");
         let this = Peer {
             name: "watch1".into(),
             url: String::new(),
@@ -123,8 +123,8 @@ mod tests {
                 what: "etcd cannot be reached",
                 detail: "http://etcd1.example.org".into(),
             },
-            last_answer: Some(heard),
-            ..View::connecting(this, Duration::from_secs(10), heard)
+            last_answer: Some(received),
+            ..View::connecting(this, Duration::from_secs(10), received)
         };
         let mail = circular(&view, Duration::from_secs(3), &TimeZone::UTC, now);
         let subject = "etcd cannot be reached: nothing is switched or notified after 12:00:08 UTC";
