@@ -270,7 +270,7 @@ async fn a_leader_that_was_frozen_while_it_mailed_sends_nothing_more() {
     network.set(Way::OPEN);
     tokio::time::sleep(Duration::from_secs(1)).await;
     kill("CONT", first.pid()).await;
-    first.logs(&["a message is given up"]).await;
+    first.logs(&["a delivery is aborted"]).await;
     first.logs(&[LEADS_NO_MORE]).await;
     tokio::time::sleep(LEASE).await;
     assert_eq!(mailed(&lab, 1).await.len(), 1);

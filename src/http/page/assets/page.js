@@ -14,7 +14,7 @@ let lastReceived = Date.now(), lost = false, streams = false, asking = false, ag
 /* Up to date */
 
 async function refresh() {
-  if (asking) { again = true; return; }
+  if (asking) { again = true; due = Infinity; return; }
   asking = true;
   due = Infinity;
   asked = Date.now();
@@ -29,7 +29,9 @@ async function refresh() {
   }
   asking = false;
   showAge();
-  later(again ? GATHER : patient() ? ASK_SELDOM : ASK);
+  const wait = again ? GATHER : patient() ? ASK_SELDOM : ASK;
+  // A change that was announced meanwhile may have set an earlier time.
+  if (Date.now() + wait < due) later(wait);
   again = false;
 }
 
@@ -98,7 +100,7 @@ function listen() {
   events.addEventListener("ping", () => { lastReceived = Date.now(); });
 }
 
-function hush() {
+function stopListening() {
   events?.close();
   events = null;
   streams = false;
@@ -271,8 +273,8 @@ if (document.body.classList.contains("still")) {
   showAge();
   setInterval(() => { ages(document); showAge(); }, 1000);
   listen();
-  document.addEventListener("visibilitychange", () => { if (document.hidden) hush(); else { listen(); refresh(); } });
-  addEventListener("pagehide", hush);
+  document.addEventListener("visibilitychange", () => { if (document.hidden) stopListening(); else { listen(); refresh(); } });
+  addEventListener("pagehide", stopListening);
   addEventListener("pageshow", (event) => { if (event.persisted) { listen(); refresh(); } });
   addEventListener("online", () => refresh());
   later(plain ? ASK_SELDOM : ASK);
