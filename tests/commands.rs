@@ -427,6 +427,9 @@ fn a_hangup_before_readiness_is_kept() {
             }
             writer.write_all(b"label = \"lab\"\n").expect("writes");
             let _ = wrote.send(reading);
+            drop(writer);
+            // The first reading must see the end before there is a writer again, or it gets both.
+            std::thread::sleep(std::time::Duration::from_millis(500));
         }
     });
     let readings: Vec<i32> = (0..2)
