@@ -503,7 +503,7 @@ async fn the_history_answers() {
     let rows = reader.switch_page(None, all).await.expect("an answer").rows;
     for (of, expected) in [
         (rows[0].stub.clone(), rows.as_slice()),
-        (stub("nobody"), &[]),
+        (stub("unseen"), &[]),
     ] {
         let page = reader.switch_page(Some(of), all).await.expect("an answer");
         assert_eq!(page.rows, expected);

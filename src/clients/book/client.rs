@@ -373,13 +373,13 @@ mod tests {
     #[test]
     fn bookings_are_read_as_far_as_they_are_needed() {
         let booking = json!({
-            "name": "b1", "user": "somebody", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
+            "name": "b1", "user": "student-1", "policy": "p", "slot": "sl-a", "started": true, "cancelled_by": "user",
             "when": {"start": "2026-11-21T00:00:00Z", "end": "2026-11-21T00:30:00.5Z"},
         });
         let booking: Booking = serde_json::from_value(booking).expect("a booking");
         assert!(booking.started && !booking.cancelled && booking.slot == "sl-a");
         assert_eq!(booking.when.end, "2026-11-21T00:30:00.5Z".parse().ok());
-        assert!(!format!("{booking:?}").contains("somebody"));
+        assert!(!format!("{booking:?}").contains("student-1"));
     }
 
     #[test]

@@ -732,7 +732,7 @@ async fn the_page_of_an_experiment_answers() {
     )
     .await;
     assert_eq!(
-        ask(&web, "/experiments/nobody", "").await.0,
+        ask(&web, "/experiments/nowhere", "").await.0,
         StatusCode::NOT_FOUND
     );
     assert_eq!(
@@ -758,7 +758,7 @@ async fn students_see_nothing_of_the_inside() {
             "{path}: {page}"
         );
     }
-    assert_eq!(ask(&web, "/lab/nobody", "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(ask(&web, "/lab/nowhere", "").await.0, StatusCode::NOT_FOUND);
 }
 
 #[tokio::test]

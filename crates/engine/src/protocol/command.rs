@@ -89,7 +89,7 @@ pub enum Scope {
 /// A command, and who gave it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Order {
-    /// The subcommands.
+    /// What is to be done.
     pub command: Command,
     /// Who gave it, by the name of their token.
     pub by: String,
